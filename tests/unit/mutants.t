@@ -1,0 +1,247 @@
+#!/usr/bin/perl
+# SPDX-License-Identifier: MIT
+#
+# Negative controls: the unit tests notice when the sources are wrong. Each mutant is a
+# copy of the framework's sources in the build folder with one thing changed.
+
+use v5.36;
+use File::Path qw(make_path remove_tree);
+use FindBin;
+use POSIX ();
+use lib $FindBin::Bin;
+use Test::More;
+use Unit;
+
+my $locked = qr/spin_lock_irqsave\(&irqs->lock,\ flags\);(.*?)
+		spin_unlock_irqrestore\(&irqs->lock,\ flags\);/sx;
+
+# [ what is wrong, file, what is replaced (once), by what, which test has to notice ]
+my @mutants = (
+	['a read-only register is writable', 'config.c',
+	 qr/(PCI_DEVICE_ID, ids->device, )0/, sub { "${1}1" }, 'config_test'],
+	['a reserved bit of a control register is writable', 'config.c',
+	 qr/PCI_EXP_DEVCTL_CERE \|/, 'PCI_EXP_DEVCTL_EXT_TAG | PCI_EXP_DEVCTL_CERE |', 'config_test'],
+	['the BAR mask is off by one', 'config.c',
+	 qr/lower_32_bits\(~\(size - 1\)\)/, 'lower_32_bits(~size)', 'config_test'],
+	['the upper half of a BAR has no mask', 'config.c',
+	 qr/upper_32_bits\(~\(size - 1\)\)/, '0', 'config_test'],
+	['writing ones clears nothing', 'config.c',
+	 qr/val & cfg->w1c\[at\]/, '0', 'config_test'],
+	['D1 and D2 are accepted', 'config.c',
+	 qr/state && state != 3/, 'false', 'config_test'],
+	['the function level reset is missed', 'config.c',
+	 qr/PCI_EXP_DEVCTL_BCR_FLR >> 8/, '0', 'config_test'],
+	['the last capability that fits is refused', 'config.c',
+	 qr/pos \+ size > MVGPU_CONFIG_SIZE/, 'pos + size >= MVGPU_CONFIG_SIZE', 'config_test'],
+	['a capability too many is taken', 'config.c',
+	 qr/pos \+ size > MVGPU_CONFIG_SIZE/, 'pos + size > MVGPU_CONFIG_SIZE + 4', 'config_test'],
+	['gates miss bus mastering', 'config.c',
+	 qr/asleep \|\| !\(cmd & PCI_COMMAND_MASTER\)/, 'asleep', 'config_test'],
+	['reset does nothing', 'config.c',
+	 qr/memcpy\(cfg->val, cfg->init, sizeof\(cfg->val\)\);/, '', 'config_test'],
+
+	['INTx is not automasked', 'irq.c',
+	 qr/v->masked = true;/, ';', 'irq_test'],
+	['a replaced trigger leaks', 'irq.c',
+	 qr/if \(old\)\s+eventfd_ctx_put\(old\);/, '', 'irq_test'],
+	['a bad eventfd leaks the ones before it', 'irq.c',
+	 qr/while \(i--\)\s+if \(ctx\[i\]\)\s+eventfd_ctx_put\(ctx\[i\]\);/, '', 'irq_test'],
+	['the unmask eventfd outlives the VMM', 'irq.c',
+	 qr/(lockdep_assert_held\(&irqs->config_lock\);\s+)vfio_virqfd_disable\(&irqs->unmask\);/,
+	 sub { "$1" }, 'irq_test'],
+	['an opened gate delivers nothing', 'irq.c',
+	 qr/(irqs->gate = \*gate;\s+)deliver_all\(irqs\);/, sub { "$1" }, 'irq_test'],
+	['a lowered line stays pending', 'irq.c',
+	 qr/irqs->vec\[0\]\.pending = false;/, '{ }', 'irq_test'],
+	['the VMM\'s mask is ignored', 'irq.c',
+	 qr/ \|\| v->masked\b/, '', 'irq_test'],
+	['the vector is not checked', 'irq.c',
+	 qr/vector < irqs->count\[irqs->active\]\) \{/, 'true) {', 'irq_test'],
+	['a message is delivered twice', 'irq.c',
+	 qr/else\s+v->pending = false;/, '', 'irq_test'],
+	['an array leaks', 'irq.c',
+	 qr/kfree\(ctx\);/, '', 'irq_test'],
+	['raising takes no lock', 'irq.c',
+	 qr/(mvgpu_irqs_raise\(.*?)$locked/s,
+	 sub { "${1}flags = 0;${2}(void)flags;" }, 'irq_test'],
+	['swapping a trigger takes no lock', 'irq.c',
+	 qr/(void swap_trigger\(.*?)$locked/s,
+	 sub { "${1}flags = 0;${2}(void)flags;" }, 'irq_race_test'],
+	['the unmask eventfd\'s wake-up delivers', 'irq.c',
+	 qr/NULL, unmask_work, NULL/, '(int (*)(void *, void *))unmask_work, NULL, NULL',
+	 'irq_test'],
+
+	# The laws of DESIGN.md, decision 1, each broken
+	['law 1: a tracked page is pinned again', 'tracker.c',
+	 qr/pages < most && !leaf->entry\[i \+ pages\]/, 'pages < most', 'tracker_test'],
+	['law 2: the upper half of the address is lost', 'tracker.c',
+	 qr/if \(entry & MVGPU_ENTRY_HIGH\)/, 'if (false)', 'tracker_test'],
+	['law 2: a run of two stretches is one segment', 'mapping.c',
+	 qr/addr == last->addr \+ last->len/, 'true', 'tracker_test'],
+	['law 3: the second reference is not counted', 'tracker.c',
+	 qr/= entry \+ 1;/, '= entry + !(entry & MVGPU_ENTRY_REFS);', 'tracker_test'],
+	['law 3: a run outlives its last reference', 'tracker.c',
+	 qr/if \(live\)\s+return;/, 'return;', 'tracker_test'],
+	['law 3: a run dies before its last reference', 'tracker.c',
+	 qr/if \(live\)\s+return;/, '', 'tracker_test'],
+	['law 3: the cache has no limit', 'run.c',
+	 qr/clamp_t\(long, keep, 0, READ_ONCE\(t->cache_limit\)\)/, 'max(keep, 0l)', 'tracker_test'],
+	['law 4: nobody is revoked', 'tracker.c',
+	 qr/mvgpu_mapping_doom\(p->mapping\);/, '{ }', 'tracker_test'],
+	['law 4: the neighbours in a run are not revoked', 'tracker.c',
+	 qr/p->first < i &&/, 'p->first <= hi &&', 'tracker_test'],
+	['law 4: the pages go before the callback returns', 'mapping.c',
+	 qr/(m->revoke\(m, m->priv\);)\s+mvgpu_dirty_ended\(m\);\s+(mapping_release\(m\);)/,
+	 sub { "$2 wait_event_timeout(t->wait, false, 10); $1" }, 'tracker_test'],
+	['law 4: a range that goes can be mapped', 'going.c',
+	 qr/list_add_tail\(&g->node, &t->going\);/, 'INIT_LIST_HEAD(&g->node);', 'tracker_test'],
+	['law 5: hardware that is not quiet keeps the pins', 'going.c',
+	 qr/mvgpu_quarantine\(t, g->first, g->last\);/, '', 'tracker_test'],
+	['law 5: quarantine holds no pages', 'quarantine.c',
+	 qr/get_page\(mvgpu_dma_page\(.*?\)\)\);/, '', 'tracker_test'],
+	['law 5: quarantine ends too early', 'quarantine.c',
+	 qr/if \(!t->unquiet\)/, '', 'tracker_test'],
+	['law 6: any page will do', 'run.c',
+	 qr/return !PageReserved\(page\) && !is_zone_device_page\(page\);/, 'return true;',
+	 'tracker_test'],
+	['law 6: bounce buffers go unnoticed', 'dma.c',
+	 qr/mvgpu_dma_unmap\(dma, \*addr, pages, ro\);\s+return -ERANGE;/, 'return 0;', 'tracker_test'],
+	['law 6: a range may wrap', 'mapping.c', qr/ \|\| last < ranges\[i\]\.iova/, '',
+	 'tracker_test'],
+	['law 6: a failed map leaves a pin', 'run.c',
+	 qr/(if \(ret\) \{\s+)vfio_unpin_pages\(t->vdev, iova, pages\);/, sub { $1 },
+	 'tracker_test'],
+	['law 7: read-only memory is mapped for writing', 'run.c',
+	 qr/mvgpu_dma_map\(&t->dma, page\[i\], n, ro,/, 'mvgpu_dma_map(&t->dma, page[i], n, false,',
+	 'tracker_test'],
+	['law 7: a reader lets a writer in', 'tracker.c',
+	 qr/if \(write && entry & MVGPU_ENTRY_RO\)/, 'if (false)', 'tracker_test'],
+	['law 7: a mapping that nobody reports about is clean in the end', 'mapping.c',
+	 qr/mvgpu_dirty_ended\(mapping\);/, '', 'tracker_test'],
+	['law 7: a revoked mapping is clean', 'mapping.c',
+	 qr/mvgpu_dirty_ended\(m\);/, '', 'tracker_test'],
+	['law 7: a held mapping is clean', 'dirty.c', qr/mark_held\(t, iova [^;]*;/, '', 'tracker_test'],
+	['law 7: the vendor driver is not believed', 'dirty.c',
+	 qr/m->write && !READ_ONCE\(m->reports\)/, 'm->write', 'tracker_test'],
+	['law 7: what is only read counts as written', 'dirty.c',
+	 qr/m->write && !READ_ONCE\(m->reports\)/, '!READ_ONCE(m->reports)', 'tracker_test'],
+	['law 7: what is reported is in the wrong place', 'dirty.c',
+	 qr/\+ p->skip \+ offset/, '+ offset', 'tracker_test'],
+	['law 7: what is reported ends with a leaf', 'dirty.c', qr/len -= n;/, 'len = 0;',
+	 'tracker_test'],
+	['law 7: the CPU leaves no trace', 'guestmem.c',
+	 qr/mvgpu_dirty_mark\(t, iova, len\);/, '{ }', 'tracker_test'],
+	['law 7: a window leaves no trace', 'guestmem.c',
+	 qr/mvgpu_mapping_dirty\(w->mapping, 0, w->range\.len\);/, '{ }', 'tracker_test'],
+	['law 7: what was told is told again', 'dirty.c', qr/bitmap_clear\(.*?\);/, '',
+	 'tracker_test'],
+	['law 7: more is told than was asked', 'dirty.c',
+	 qr/max\(gfn << PAGE_SHIFT, q->iova\)/, 'gfn << PAGE_SHIFT', 'tracker_test'],
+	['law 7: the last batch is forgotten', 'dirty.c',
+	 qr/l->first \+ at < end;/, 'l->first + at + BATCH <= end;', 'tracker_test'],
+	['law 7: the log takes no lock', 'dirty.c',
+	 qr/(who starts to want it.*?)spin_lock_irqsave\(&t->dirty\.lock, flags\);(.*?)spin_unlock_irqrestore\(&t->dirty\.lock, flags\);/s,
+	 sub { "$1 (void)flags;$2" }, 'tracker_race_test'],
+	['law 8: closing drops nothing', 'going.c',
+	 qr/(wake_up_all\(&t->wait\);\s+)tracker_drop\(t\);/, sub { $1 }, 'tracker_test'],
+	['law 8: there is mapping after the close', 'going.c',
+	 qr/WRITE_ONCE\(t->closed, true\);/, '', 'tracker_test'],
+	['law 9: VFIO waits for the unpinning without limit', 'going.c',
+	 qr/#define CALL_TIMEOUT.*/, '#define CALL_TIMEOUT (HZ * 10000)', 'tracker_test'],
+	['law 9: a mapping\'s state is read without the lock', 'mapping.c',
+	 qr/spin_lock\(&m->tracker->lock\);\s+(is = .*?;)\s+spin_unlock\(&m->tracker->lock\);/, sub { $1 },
+	 'tracker_race_test'],
+	['a window stays open', 'guestmem.c', qr/if \(w->addr\)\s+vunmap/, 'if (false) vunmap',
+	 'tracker_test'],
+
+	['the checksum is off', 'edid.c', qr/= -sum;/, '= 1 - sum;', 'edid_test'],
+	['the width loses its upper bits', 'edid.c',
+	 qr/\(width >> 8\) << 4/, '0', 'edid_test'],
+	['the blanking is not in the clock', 'edid.c',
+	 qr/htotal \* \(height \+ vblank\)/, 'htotal * height', 'edid_test'],
+);
+
+ok build('all'), 'the binaries build' or BAIL_OUT('no binaries');
+my ($source) = variable('MDEV');
+my ($folder) = variable('O');
+
+# Build and run $test from a copy of the sources that $change has been applied to
+sub try($name, $test, $change, $timeout)
+{
+	my $dir = "$folder/mutants/$name";
+	remove_tree $dir;
+	make_path $dir;
+	# With their times, so that only what is changed is compiled again
+	system('cp', '-pr', $source, "$dir/mdev") == 0 && system('cp', '-pr', "$folder/kernel", $dir) == 0
+		or die "cannot copy to $dir";
+	$change->("$dir/mdev");
+	build("MDEV=$dir/mdev", "KO=$dir/kernel", "BIN=$dir", 'KFLAGS=-w', "$dir/$test") or return;
+	return run("$dir/$test", $timeout);
+}
+
+# Replace what $pattern matches in a file; false unless that is exactly one place
+sub replace($path, $pattern, $by)
+{
+	open my $in, '<', $path or die "$path: $!";
+	my $text = do { local $/; <$in> };
+	my $count = 0;
+	$count++ while $text =~ /$pattern/g;
+	$text =~ s/$pattern/ref $by ? $by->() : $by/e;
+	open my $out, '>', $path or die "$path: $!";
+	print $out $text;
+	close $out or die "$path: $!";
+	return $count == 1;
+}
+
+# Start $code in a child, which prints whether it passed and what it says
+sub job($code)
+{
+	my $pid = open(my $out, '-|') // die "fork: $!";
+	return $out if $pid;
+	my ($ok, $said) = eval { $code->() };
+	print $ok ? 'ok ' : 'not', ' ', $said // $@;
+	close STDOUT;
+	POSIX::_exit(0);
+}
+
+my @jobs;		# [ name, what runs it ]
+
+for my $test (sort keys %{{ map { $_->[4] => 1 } @mutants }}) {
+	push @jobs, ["$test passes where nothing is wrong", sub {
+		my ($status, $tap, $err) = try("none-$test", $test, sub { }, 300);
+		return defined $status && !$status, "$tap$err";
+	}];
+}
+
+my $n = 0;
+for (@mutants) {
+	my ($what, $file, $pattern, $by, $test) = @$_;
+	my $name = ++$n;
+	push @jobs, ["$test notices: $what", sub {
+		my $applied;
+		my ($status, $tap, $err) = try($name, $test, sub ($dir) {
+			$applied = replace("$dir/$file", $pattern, $by);
+		}, 30);
+		return 0, "$file has changed: the mutant does not apply" if !$applied;
+		return 0, 'the mutant does not build' if !defined $status;
+		return 0, 'it did not' if !$status;
+		return 1, join ', ', "status $status", $tap =~ /^not ok \d+ - (\w+)/mg,
+			$err =~ /^(?:# shim: |.*runtime error: |SUMMARY: )(.*)/mg;
+	}];
+}
+
+# Most of the tests' time is waiting: some run at once
+my @running;
+while (@jobs || @running) {
+	while (@jobs && @running < 12) {
+		my ($name, $code) = @{shift @jobs};
+		push @running, [$name, job($code)];
+	}
+	my ($name, $out) = @{shift @running};
+	my $said = do { local $/; <$out> } // '';
+	close $out;
+	my $passed = $said =~ s/^ok  //;
+	ok $passed, $name;
+	$passed ? note $said : diag $said =~ s/^not //r;
+}
+done_testing;

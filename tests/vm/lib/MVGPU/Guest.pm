@@ -1,0 +1,203 @@
+# SPDX-License-Identifier: MIT
+#
+# L2: a guest that runs under L1's QEMU. Its console, agent and QMP session
+# come out of L1 through virtio ports, without anything to forward them.
+
+package MVGPU::Guest;
+
+use v5.36;
+use parent 'MVGPU::Node';
+use MVGPU::Agent;
+use MVGPU::Initramfs;
+use MVGPU::Qmp;
+use Time::HiRes qw(time sleep);
+
+# Made by $rig->guest(); see there for the options.
+sub new($class, $rig, $slot, %o)
+{
+	my $self = $class->SUPER::new(
+		%o, rig => $rig, slot => $slot, label => "guest $o{name}", scale => $rig->{scale},
+		timeout => defined $o{timeout} ? $rig->scaled($o{timeout}) : $rig->timeout,
+	);
+	$self->_prepare;
+	return $self;
+}
+
+sub consoles($self)
+{
+	# The slot may have had earlier guests: show only this one's.
+	my ($file, $from) = ($self->{slot}{console}, $self->{console_from} // 0);
+	my $copy = "$self->{rig}{machine}{dir}/console-$self->{name}";
+
+	open my $in, '<:raw', $file or return;
+	seek $in, $from, 0;
+	local $/;
+	open my $out, '>:raw', $copy or return;
+	print $out scalar(<$in>) // '';
+	close $out;
+	my ($log) = $self->scratch('qemu.log');
+	return ($log, $copy);
+}
+
+# A file of ours in the directory that L1 shares with us
+sub scratch($self, $name)
+{
+	return map { "$_/$self->{name}-$name" } $self->{rig}{machine}->share, '/rig';
+}
+
+sub alive($self)
+{
+	return 0 unless $self->{pid} && $self->{rig}->alive;
+	my ($status) = $self->{rig}->run("kill -0 $self->{pid}", timeout => 30, quiet => 1);
+	return $status == 0;
+}
+
+sub show_console($self)
+{
+	$self->SUPER::show_console;
+	# A triple fault leaves no other trace: SHUTDOWN with reason guest-reset.
+	$self->note(map { "its QEMU: $_" } $self->{qmp}->events) if $self->{qmp};
+	$self->{rig}->show_console;
+}
+
+# Kernel and initramfs, where L1 sees them
+sub _prepare($self)
+{
+	my ($dir, $release) = $self->{rig}->kernel_of($self->{kernel} // $self->{rig}->guest_kernel);
+	my $share = $self->{rig}{machine}->share;
+	my $guest = $self->{rig}->guest_programs;
+
+	$self->{release} = $release;
+	my $vmlinuz = "$share/vmlinuz-$release";
+	if (!-e $vmlinuz) {
+		require File::Copy;
+		File::Copy::copy("$dir/boot/vmlinuz-$release", $vmlinuz)
+			or die "$dir/boot/vmlinuz-$release: $!\n";
+	}
+
+	my $ramfs = MVGPU::Initramfs->new($dir, $release);
+	$ramfs->add_file('/init', "$self->{rig}{here}/guest/init-l2", 0755);
+	$ramfs->add_file('/agent', "$self->{rig}{here}/guest/agent", 0755);
+	$ramfs->add_modules(qw(virtio_pci virtio_console), ($self->{modules} // ['bochs'])->@*);
+	$ramfs->add_program($_)
+		for "$guest/draw", "$guest/bar", ($self->{programs} // [])->@*;
+	$ramfs->add_file($_, $self->{files}{$_}, 0755) for sort keys(($self->{files} // {})->%*);
+	my ($ours) = $self->scratch('initrd');
+	$ramfs->write($ours);
+}
+
+sub _vgpus($self)
+{
+	my $of = $self->{vgpu} // return;
+	return ref $of ? @$of : $of;
+}
+
+sub _command($self)
+{
+	my $ports = "/dev/virtio-ports/g$self->{slot}{number}";
+	my (undef, $initrd) = $self->scratch('initrd');
+	my $display = $self->{display} ? 'on' : 'off';
+	my $n = 0;
+
+	my @command = (
+		'qemu-system-x86_64', '-name', $self->{name}, '-accel', $self->{accel} // 'kvm',
+		'-cpu', $self->{cpu} // $self->{rig}->guest_cpu($self->{accel} // 'kvm'),
+		'-machine', 'q35', '-m', $self->{mem} // 256, '-smp', $self->{smp} // 1,
+		qw(-nodefaults -no-user-config -nic none -vga none -display none -no-reboot),
+		'-kernel', "/rig/vmlinuz-$self->{release}", '-initrd', $initrd,
+		# Every character on the serial line is an exit to an emulated
+		# hypervisor: the boot's chatter stays in the log buffer.
+		'-append', 'console=ttyS0 earlyprintk=ttyS0 loglevel=5 panic=-1 mitigations=off tsc=reliable '
+			. 'iomem=relaxed random.trust_cpu=on ' . ($self->{append} // ''),
+		'-chardev', "pipe,id=console,path=$ports.console", '-serial', 'chardev:console',
+		'-chardev', "pipe,id=qmp,path=$ports.qmp", '-mon', 'chardev=qmp,mode=control',
+		'-chardev', "pipe,id=agent,path=$ports.agent",
+		qw(-device virtio-serial-pci -device), 'virtserialport,chardev=agent,name=agent',
+		(map { ('-device', "vfio-pci,sysfsdev=/sys/bus/mdev/devices/$_,display=$display,id=vgpu"
+			. $n++) } $self->_vgpus),
+		(map { ('-device', $_) } ($self->{devices} // [])->@*),
+		($self->{args} // [])->@*,
+	);
+	return join ' ', map { "'" . s/'/'\\''/gr . "'" } @command;
+}
+
+# Starts the guest without waiting for it, so that several boot at once.
+sub start($self)
+{
+	my $rig = $self->{rig};
+	my $command = $self->_command;
+	my (undef, $log) = $self->scratch('qemu.log');
+
+	$rig->need_kvm if ($self->{accel} // 'kvm') =~ /^kvm/;
+	$self->{console_from} = -s $self->{slot}{console} // 0;
+	$_->drain for @{ $self->{slot} }{qw(qmp agent)};
+	$self->{started} = time;
+	$self->{pid} = $rig->must("setsid $command </dev/null >'$log' 2>&1 & echo \$!");
+	# QEMU greets as soon as its monitor is up, before the guest runs.
+	$self->{qmp} = MVGPU::Qmp->new($self->{slot}{qmp}, $self->{timeout})
+		or $self->trouble("its QEMU doesn't speak QMP");
+	return $self;
+}
+
+sub wait_boot($self)
+{
+	$self->{agent} = MVGPU::Agent->new($self->{slot}{agent});
+	my $until = time + $self->{timeout};
+	my $release;
+	# In slices, to notice an early death.
+	while (!$release && time < $until) {
+		$release = $self->{agent}->ready(5) and last;
+		$self->trouble('died while booting') unless $self->alive;
+	}
+	$self->trouble("no agent within $self->{timeout} s") unless $release;
+	$self->{boot_seconds} = time - $self->{started};
+	return $self;
+}
+
+sub boot_seconds($self) { return $self->{boot_seconds} }
+
+# Shows a picture of draw.c in place of an earlier one; returns its Image.
+sub draw($self, $seed, $size = '')
+{
+	$self->undraw;
+	my $output = $self->must("draw -f '$seed' $size");
+	my ($width, $height) = $output =~ /READY (\d+)x(\d+)/
+		or $self->trouble("draw said: $output");
+	return MVGPU::Image->picture($seed, $width, $height);
+}
+
+sub undraw($self)
+{
+	$self->must('killall draw 2>/dev/null; while pidof draw >/dev/null; do usleep 10000; done');
+}
+
+# Sends a signal to the guest's QEMU and waits until it has gone.
+sub kill($self, $signal = 'KILL')
+{
+	return unless $self->{pid};
+	$self->{rig}->run("kill -$signal $self->{pid}");
+	$self->_wait_gone;
+}
+
+sub _wait_gone($self)
+{
+	$self->{rig}->wait_for("! kill -0 $self->{pid} 2>/dev/null", 30)
+		// $self->trouble("its QEMU doesn't go");
+	$self->_release;
+}
+
+sub _release($self)
+{
+	delete @$self{qw(pid qmp agent)};
+	$self->{slot}{guest} = undef;
+}
+
+# The orderly way: the guest powers itself off.
+sub shutdown($self)
+{
+	return unless $self->{pid};
+	$self->{slot}{agent}->put("0 1 " . MIME::Base64::encode_base64('poweroff -f', '') . "\n", 5);
+	$self->_wait_gone;
+}
+
+1;

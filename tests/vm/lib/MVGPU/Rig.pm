@@ -1,0 +1,459 @@
+# SPDX-License-Identifier: MIT
+#
+# The test rig: boots L1, a stock Debian kernel with an emulated physical GPU,
+# under our QEMU, and guests under L1's. This file is what a test sees.
+#
+#	my $rig = MVGPU::Rig->new(gpus => ['bochs-display,vgamem=64M,id=gpu0']);
+#	$rig->boot;
+#	$rig->load_modules(qw(mvgpu mvgpu-bochs));
+#	my $bdf = $rig->adopt('1234:1111', 'mvgpu-bochs');
+#	my $uuid = $rig->create_vgpu($bdf, 'mvgpu-bochs-16m');
+#	my $guest = $rig->guest(name => 'a', vgpu => $uuid, display => 1);
+#	$rig->ok('lspci', 'lspci works');
+#	$rig->clean_dmesg;
+#
+# In L1 the repository is /mvgpu (read-only) and a directory shared with us /rig:
+# what L1 writes to /rig/x, we find as $rig->shared('x'). Whatever else L1 writes
+# stays in its memory.
+#
+# On the debug kernel everything is slower, and the time-outs are longer to match.
+#
+# Environment: MVGPU_KERNEL, MVGPU_ROOT (defaults for new), MVGPU_ACCEL=kvm (use
+# this machine's KVM if it boots a kernel), MVGPU_TIMEOUT_SCALE (say 3 on a slow
+# machine), MVGPU_QEMU (L0's QEMU), MVGPU_KEEP=1 (keep the temporary directory), MVGPU_VERBOSE=1 (all of
+# L1's kernel log on its console).
+
+package MVGPU::Rig;
+
+use v5.36;
+use parent 'MVGPU::Node';
+use Cwd qw(abs_path);
+use File::Basename qw(dirname);
+use MVGPU::Agent;
+use MVGPU::Channel;
+use MVGPU::Guest;
+use MVGPU::Initramfs;
+use MVGPU::Machine;
+use MVGPU::Qmp;
+use Test::Builder;
+use Time::HiRes qw(time sleep);
+
+use constant { SLOTS => 4, DEBUG_SLOWDOWN => 3 };
+
+my $here = abs_path(dirname(__FILE__) . '/../..');
+my $repo = abs_path("$here/../..");
+
+# The IOMMUs that L0 can put in front of the GPU: QEMU's device, L1's kernel line
+my %iommu = (
+	none => ['', ''],
+	intel => ['intel-iommu', 'intel_iommu=on'],
+	amd => ['amd-iommu', 'amd_iommu=on'],
+	virtio => ['virtio-iommu-pci', ''],
+);
+
+# kernel	6.1, 6.12, 7.2, host or debug: what L1 runs
+# gpus		QEMU device strings, the physical GPUs
+# iommu		none, intel, amd or virtio, with options: 'intel,caching-mode=on'
+# variant	of our modules, a build for tests: see provision
+# root		host: this machine's own files; full: a Debian root with QEMU 11
+# mem, smp	of L1; timeout: seconds for any one wait
+# append	for L1's kernel line; args: for L0's QEMU
+# log		called with a line for each step
+sub new($class, %o)
+{
+	my $kernel = $o{kernel} // $ENV{MVGPU_KERNEL} // 'host';
+	my $scale = ($ENV{MVGPU_TIMEOUT_SCALE} // 1) * ($kernel eq 'debug' ? DEBUG_SLOWDOWN : 1);
+
+	return $class->SUPER::new(
+		kernel => $kernel, root => $ENV{MVGPU_ROOT} // 'host', scale => $scale,
+		gpus => [], iommu => 'none', mem => 2048, smp => 2, args => [], append => '',
+		log => sub { }, label => 'L1', here => $here, repo => $repo, began => time,
+		%o,
+		timeout => ($o{timeout} // 120) * $scale,
+	);
+}
+
+sub shared($self, $name) { return $self->{machine}->share . "/$name" }
+
+# L0's QEMU sees files where we see them.
+sub scratch($self, $name)
+{
+	return ($self->shared($name)) x 2;
+}
+
+sub consoles($self) { return ("$self->{machine}{dir}/qemu.log", $self->{machine}->console) }
+sub alive($self) { return $self->{machine} && $self->{machine}->alive }
+
+sub say($self, $line)
+{
+	$self->{log}->(sprintf '%5.1f s  %s', time - $self->{began}, $line);
+}
+
+# ---- what the machines are made of -----------------------------------------
+
+sub provision($self, @what)
+{
+	# A list, for no shell to split; what it says goes to our stderr.
+	open my $pipe, '-|', "$here/provision", @what or die "provision: $!\n";
+	my @lines = <$pipe>;
+	close $pipe or die "provision @what failed\n";
+	chomp @lines;
+	return $lines[-1];
+}
+
+# Directory and release of a kernel version
+sub kernel_of($self, $version = undef)
+{
+	$version //= $self->{kernel};
+	return @{ $self->{kernels}{$version} //= do {
+		my $dir = $self->provision('kernel', $version);
+		my ($release) = map { s{.*/}{}r } glob "$dir/lib/modules/*";
+		[$dir, $release];
+	} };
+}
+
+sub release($self) { return ($self->kernel_of)[1] }
+
+# Guests are stock: those of a debug kernel run what it is a debug build of.
+sub guest_kernel($self) { return $self->debug ? '6.12' : $self->{kernel} }
+
+sub debug($self) { return $self->{kernel} eq 'debug' }
+
+# The QEMU that emulates L1
+sub qemu($self) { return $ENV{MVGPU_QEMU} // ($self->{qemu_path} //= $self->provision('qemu')) }
+
+sub guest_programs($self) { return $self->{programs} //= $self->provision('guest') }
+
+# TCG, since a /dev/kvm may well be there and not run a stock kernel, unless
+# asked for KVM and a kernel has been seen to boot under it.
+sub _accel($self)
+{
+	return 'tcg,thread=multi' unless ($ENV{MVGPU_ACCEL} // 'tcg') eq 'kvm';
+	return 'kvm' if -w '/dev/kvm' && $self->_kvm_boots;
+	$self->note('KVM boots no kernel here: using TCG');
+	return 'tcg,thread=multi';
+}
+
+sub _kvm_boots($self)
+{
+	my ($dir, $release) = $self->kernel_of;
+	my $probe = MVGPU::Machine->new;
+	my $ramfs = MVGPU::Initramfs->new($dir, $release);
+
+	$ramfs->add_text('/init', "#!/bin/busybox sh\necho kvm-boots\n"
+		. "/bin/busybox poweroff -f\n", 0755);
+	my $initrd = $ramfs->write($probe->dir . '/initrd');
+	$probe->start($self->qemu, qw(-accel kvm -cpu host -m 256 -nodefaults -display none
+		-no-reboot), '-kernel', "$dir/boot/vmlinuz-$release", '-initrd', $initrd,
+		'-append', 'console=ttyS0 panic=-1', '-serial', 'file:' . $probe->console);
+	$probe->wait_gone(15);
+	open my $fh, '<', $probe->console;
+	my $boots = grep { /kvm-boots/ } $fh ? <$fh> : ();
+	$probe->stop;
+	return $boots;
+}
+
+sub _initrd($self)
+{
+	my ($dir, $release) = $self->kernel_of;
+	my $ramfs = MVGPU::Initramfs->new($dir, $release);
+
+	$ramfs->add_file('/init', "$here/guest/init-l1", 0755);
+	$ramfs->add_file('/agent', "$here/guest/agent", 0755);
+	# Devices behind it are not probed before its driver is there.
+	$ramfs->add_modules(qw(virtio_pci virtio_iommu)) if $self->{iommu} =~ /^virtio/;
+	$ramfs->add_modules(qw(virtio_pci virtio_console 9pnet_virtio 9p overlay));
+	return $ramfs->write($self->{machine}->dir . '/initrd');
+}
+
+sub _share($tag, $path, $mode)
+{
+	return ('-virtfs', "local,path=$path,mount_tag=$tag,security_model=none,multidevs=remap$mode");
+}
+
+# Since 10.2, AMD's IOMMU translates no DMA unless it is told to.
+sub _amd_needs_remap($self)
+{
+	open my $help, '-|', $self->qemu, '-device', 'amd-iommu,help' or die "QEMU: $!\n";
+	return scalar grep { /\bdma-remap=/ } <$help>;
+}
+
+sub _port($dir, $name, $id = $name)
+{
+	return ('-chardev', "socket,id=$id,path=$dir/$name,server=on,wait=off",
+		'-device', "virtserialport,chardev=$id,name=$name");
+}
+
+sub _command($self)
+{
+	my ($kernel, $release) = $self->kernel_of;
+	my $dir = $self->{machine}->dir;
+	my $root = $self->{root} eq 'full' ? $self->provision('root') : '/';
+	my ($iommu, $iommu_options) = split /,/, $self->{iommu}, 2;
+	my ($iommu_device, $iommu_append) = ($iommu{$iommu} // die "no such IOMMU: $iommu\n")->@*;
+	my $level = $ENV{MVGPU_VERBOSE} ? 8 : 5;
+	my $accel = $self->{accel} = $self->_accel;
+
+	$iommu_device .= ",$iommu_options" if $iommu_device && $iommu_options;
+	$iommu_device .= ',dma-remap=on' if $iommu eq 'amd' && $self->_amd_needs_remap;
+	return (
+		$self->qemu, '-accel', $accel,
+		'-cpu', $accel eq 'kvm' ? 'host' : 'max,+svm,+npt',
+		'-machine', 'q35' . ($accel eq 'kvm' ? ',kernel-irqchip=split' : ''),
+		'-m', $self->{mem}, '-smp', $self->{smp},
+		qw(-nodefaults -no-user-config -nic none -vga none -display none -no-reboot),
+		'-kernel', "$kernel/boot/vmlinuz-$release", '-initrd', $self->_initrd,
+		# Emulation is slow at times: stalls that are none must not count.
+		'-append', "console=ttyS0 loglevel=$level panic=-1 mitigations=off tsc=reliable "
+			. 'no_timer_check rcupdate.rcu_cpu_stall_timeout=120 watchdog_thresh=60 '
+			. "random.trust_cpu=on log_buf_len=4M $iommu_append $self->{append}",
+		($iommu_device ? ('-device', $iommu_device) : ()),
+		'-serial', 'file:' . $self->{machine}->console,
+		'-qmp', "unix:$dir/qmp,server=on,wait=off",
+		_share('root', $root, ',readonly=on'),
+		_share('modules', "$kernel/usr/lib/modules", ',readonly=on'),
+		_share('repo', $repo, ',readonly=on'),
+		_share('rig', $self->{machine}->share, ''),
+		'-device', 'virtio-serial-pci,id=ports,max_ports=31',
+		_port($dir, 'agent'),
+		(map {
+			my $g = "g$_";
+			('-chardev', "file,id=$g.console,path=$dir/$g.console",
+			 '-device', "virtserialport,chardev=$g.console,name=$g.console",
+			 _port($dir, "$g.qmp"), _port($dir, "$g.agent"))
+		} 0 .. SLOTS - 1),
+		(map { ('-device', $_) } $self->{gpus}->@*),
+		$self->{args}->@*,
+	);
+}
+
+# ---- L1 --------------------------------------------------------------------
+
+sub boot($self)
+{
+	my $machine = $self->{machine} = MVGPU::Machine->new;
+	my $dir = $machine->dir;
+	my $alive = sub { $machine->alive };
+
+	$self->{programs} //= $self->guest_programs;
+	my @command = $self->_command;
+	my $start = time;
+	$machine->start(@command);
+	my $connect = sub ($name) {
+		return MVGPU::Channel->connect("$dir/$name", 30, $alive)
+			// $self->trouble("QEMU doesn't start: " . $machine->log);
+	};
+	$self->{qmp} = MVGPU::Qmp->new($connect->('qmp'), 30) // $self->trouble('no QMP');
+	$self->{slots} = [map { {
+		number => $_, console => "$dir/g$_.console",
+		qmp => $connect->("g$_.qmp"), agent => $connect->("g$_.agent"),
+	} } 0 .. SLOTS - 1];
+
+	$self->{agent} = MVGPU::Agent->new($connect->('agent'));
+	$self->{agent}->ready($self->{timeout})
+		// $self->trouble($self->alive ? "no agent within $self->{timeout} s"
+			: 'died while booting');
+	$self->{boot_seconds} = time - $start;
+	$self->say(sprintf 'L1 is up: Linux %s, %s', $self->release, $self->{iommu} eq 'none'
+		? 'no IOMMU' : "IOMMU $self->{iommu}");
+	return $self;
+}
+
+sub boot_seconds($self) { return $self->{boot_seconds} }
+
+sub stop($self)
+{
+	return unless $self->{machine};
+	eval { $self->qmp('quit', {}, timeout => 5) } if $self->alive;
+	$self->{machine}->wait_gone(5);
+	$self->{machine}->stop;
+	delete @$self{qw(machine agent qmp slots)};
+}
+
+# ---- modules and vGPUs in L1 -----------------------------------------------
+
+sub modules_dir($self)
+{
+	my $build = join '+', grep { defined } @$self{qw(kernel variant)};
+
+	return $self->{modules_dir} //= $self->provision('modules', $build);
+}
+
+# Loads modules, ours or the kernel's, and what they depend on.
+sub load_modules($self, @names)
+{
+	$self->_load($_) for 'vfio_iommu_type1', @names;
+}
+
+sub _load($self, $spec)
+{
+	my ($name, $parameters) = split ' ', $spec, 2;
+	my $plain = $name =~ tr/-/_/r;
+	my $key = "$plain";
+
+	return if $self->{loaded}{$key}++;
+	my ($ours) = grep { (s{.*/}{}r =~ s/\.ko$//r =~ tr/-/_/r) eq $plain }
+		glob $self->modules_dir . '/*.ko';
+	if (!$ours) {
+		$self->must("modprobe '$name' " . ($parameters // ''));
+		return;
+	}
+	my $depends = qx(PATH=\$PATH:/usr/sbin:/sbin modinfo -F depends '$ours');
+	die "modinfo $ours failed\n" if $?;
+	$self->_load($_) for split /[,\s]+/, $depends;
+	(my $there = $ours) =~ s{^\Q$repo\E}{/mvgpu};
+	$self->must("insmod '$there' " . ($parameters // ''));
+}
+
+# Removes modules in the order given.
+sub unload_modules($self, @names)
+{
+	for (@names) {
+		$self->must("rmmod '$_'");
+		delete $self->{loaded}{tr/-/_/r};
+	}
+}
+
+# Makes KVM work for guests, whichever CPU L1 has.
+sub need_kvm($self)
+{
+	$self->{kvm} //= $self->must(
+		'test -e /dev/kvm || modprobe kvm_amd 2>/dev/null || modprobe kvm_intel; test -e /dev/kvm'
+	) . '';
+}
+
+# The CPU model that a guest can be given. TCG's SVM never intercepts XSETBV: a
+# guest with XSAVE would see sizes that don't match, warn at boot, and change L1's
+# registers. 7.2 takes AVX for usable without it, for what needs PCLMUL.
+sub guest_cpu($self, $accel)
+{
+	return 'max' unless $accel =~ /^kvm/;
+	return $self->{accel} eq 'kvm' ? 'host'
+		: 'host,-xsave,-avx,-avx2,-f16c,-fma,-pclmulqdq,-vaes,-vpclmulqdq';
+}
+
+# Addresses of the PCI devices with these IDs, in order
+sub find_pci($self, $ids)
+{
+	my ($vendor, $device) = split /:/, $ids;
+
+	return split /\n/, $self->must(<<~EOF);
+	for d in /sys/bus/pci/devices/*; do
+		[ "\$(cat \$d/vendor)" = 0x$vendor ] && [ "\$(cat \$d/device)" = 0x$device ] &&
+			echo \${d##*/}
+	done
+	:
+	EOF
+}
+
+# Hands a device over to a driver; returns its address. Takes an address, too.
+sub adopt($self, $which, $driver)
+{
+	my ($bdf) = $which =~ /^[0-9a-f]{4}:[0-9a-f]{2}:/ ? $which : $self->find_pci($which);
+
+	$self->trouble("no PCI device $which") unless $bdf;
+	$self->must(<<~EOF);
+	set -e
+	cd /sys/bus/pci/devices/$bdf
+	[ ! -e driver ] || echo $bdf >driver/unbind
+	echo $driver >driver_override
+	echo $bdf >/sys/bus/pci/drivers_probe
+	bound=\$(readlink driver) || { echo "$driver did not bind $bdf"; exit 1; }
+	[ "\${bound##*/}" = $driver ]
+	EOF
+	return $bdf;
+}
+
+sub uuid
+{
+	open my $fh, '<', '/proc/sys/kernel/random/uuid' or die "no UUID: $!\n";
+	chomp(my $uuid = <$fh>);
+	return $uuid;
+}
+
+# Creates a vGPU; returns its UUID.
+sub create_vgpu($self, $bdf, $type, $uuid = uuid())
+{
+	$self->must("echo $uuid >/sys/bus/pci/devices/$bdf/mdev_supported_types/$type/create");
+	return $uuid;
+}
+
+sub remove_vgpu($self, $uuid)
+{
+	$self->must("echo 1 >/sys/bus/mdev/devices/$uuid/remove");
+}
+
+# Attributes of a vGPU, read, or written if there is a value
+sub vgpu($self, $uuid, $attribute, $value = undef)
+{
+	my $path = "/sys/bus/mdev/devices/$uuid/mvgpu/$attribute";
+
+	return $self->read_file($path) unless defined $value;
+	$self->must("echo '$value' >$path");
+	return $value;
+}
+
+# Which vGPU the physical screen shows: a UUID or none, read or chosen
+sub foreground($self, $bdf, $uuid = undef)
+{
+	my $path = "/sys/bus/pci/devices/$bdf/mvgpu/foreground";
+
+	return $self->read_file($path) unless defined $uuid;
+	$self->must("echo '$uuid' >$path");
+	return $uuid;
+}
+
+# ---- leaks -----------------------------------------------------------------
+
+# Who has to have allocated a leaked object for it to be ours: mvgpu, what works on
+# its behalf, or a module that has been removed, whose functions have no names left
+my $ours = qr/\bmvgpu|\[(?:vfio\w*|mdev|iommufd)\]|\b0xffffffff[a-f]/;
+
+# What kmemleak finds, on a kernel that has it: texts with size, content and backtrace
+# of each object nobody points to. like => qr/../: only those that match.
+sub leaks($self, %o)
+{
+	my $file = '/sys/kernel/debug/kmemleak';
+
+	# An object must be 5 s old, and the same in two scans, to be taken for leaked.
+	$self->must("sleep 6; echo scan >$file; sleep 1; echo scan >$file", timeout => 200);
+	my $like = $o{like} // $ours;
+	return grep { /$like/ } split /^(?=unreferenced object)/m, $self->must("cat $file");
+}
+
+# TAP: no memory of ours is left behind. Skipped on kernels without kmemleak.
+sub no_leaks($self, %o)
+{
+	my $tap = Test::Builder->new;
+
+	return $tap->skip('no kmemleak in this kernel') unless $self->debug;
+	my @leaks = $self->leaks(%o);
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	my $ok = $tap->ok(!@leaks, $o{name} // 'no memory leaked');
+	$tap->diag(@leaks) unless $ok;
+	return $ok;
+}
+
+# ---- guests ----------------------------------------------------------------
+
+# Boots a guest and returns it.
+# name		of your choice; kernel: a version, guest_kernel if not given
+# vgpu		a UUID or several; display => 1: L1's QEMU displays it
+# devices	further QEMU device strings; args: further QEMU arguments
+# modules	what to load in the guest, ['bochs'] if not given
+# mem, smp, cpu, accel (kvm), append, timeout
+# programs	to put into its /bin; files => {path => from}
+# nowait => 1	returns at once; $guest->wait_boot waits
+sub guest($self, %o)
+{
+	my ($slot) = grep { !$_->{guest} } $self->{slots}->@*;
+
+	die "all @{[SLOTS]} guest slots are taken\n" unless $slot;
+	my $guest = MVGPU::Guest->new($self, $slot, name => "g$slot->{number}", %o);
+	$slot->{guest} = $guest->{name};
+	$guest->start;
+	$guest->wait_boot unless $o{nowait};
+	return $guest;
+}
+
+1;
