@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: MIT
+# The kernel's build reads Kbuild, never this file. `make help` lists the targets.
+
+O ?= build
+KREL ?= $(shell uname -r)
+# Without headers of the running kernel, those that are installed will do to compile.
+KDIR ?= $(firstword $(wildcard /lib/modules/$(KREL)/build) \
+	$(lastword $(sort $(wildcard /usr/src/linux-headers-*-amd64))))
+utsrelease = $(shell sed -n 's/.*UTS_RELEASE "\(.*\)"/\1/p' $(1)/include/generated/utsrelease.h)
+CFLAGS ?= -O2 -g
+PROVISION := tests/vm/provision
+TESTS := $(sort $(wildcard tests/*.t tests/unit/*.t)) $(sort $(wildcard tests/vm/*.t))
+KERNELS := 6.1 6.12 7.2
+
+LIB := $(O)/libmvgpu-vfio.a
+LIB_OBJS := $(patsubst %.c,$(O)/%.o,$(wildcard userspace/lib/*.c))
+VFIO_TEST := $(O)/vfio-test
+VFIO_TEST_OBJS := $(patsubst %.c,$(O)/%.o,$(wildcard tests/vm/client/*.c))
+DMA_TEST := $(O)/dma-test
+DMA_TEST_OBJS := $(patsubst %.c,$(O)/%.o,$(wildcard tests/vm/dma/*.c)) \
+	$(patsubst %,$(O)/tests/vm/client/%.o,harness util event fault)
+BAR_BENCH := $(O)/bar-bench
+BAR_BENCH_OBJS := $(O)/tests/bench/bar-bench.o
+MAP_BENCH := $(O)/map-bench
+MAP_BENCH_OBJS := $(O)/tests/bench/map-bench.o $(O)/tests/bench/stats.o
+ALL_CFLAGS := $(CFLAGS) -std=gnu11 -Wall -Wextra -Werror -pthread -MMD -Iuserspace/lib \
+	-Ikernel/include
+
+all: modules tools		## build the modules and the tools
+
+modules:			## build the kernel modules for the running kernel (KREL=, KDIR=)
+	@test -n "$(KDIR)" || { echo "no kernel headers: apt install linux-headers-amd64" >&2; exit 1; }
+	@mkdir -p $(O)/modules
+	cp -ru kernel/. $(O)/modules/
+	$(MAKE) -C $(KDIR) M=$(abspath $(O)/modules) W=1 modules
+
+tools: $(LIB) $(VFIO_TEST) $(DMA_TEST) $(BAR_BENCH) $(MAP_BENCH)	## build the VFIO client library, its testers, the benchmarks
+
+$(LIB): $(LIB_OBJS)
+	$(AR) rcs $@ $^
+
+$(VFIO_TEST): $(VFIO_TEST_OBJS) $(LIB)
+$(DMA_TEST): $(DMA_TEST_OBJS) $(LIB)
+$(BAR_BENCH): $(BAR_BENCH_OBJS) $(LIB)
+$(MAP_BENCH): $(MAP_BENCH_OBJS) $(LIB)
+$(MAP_BENCH_OBJS): ALL_CFLAGS += -Itests/vm/kmod
+$(VFIO_TEST) $(DMA_TEST) $(BAR_BENCH) $(MAP_BENCH):
+	$(CC) $(LDFLAGS) -pthread -o $@ $^
+
+$(O)/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) -c -o $@ $<
+
+-include $(patsubst %.o,%.d,$(LIB_OBJS) $(VFIO_TEST_OBJS) $(DMA_TEST_OBJS) \
+	$(BAR_BENCH_OBJS) $(MAP_BENCH_OBJS))
+
+demo:				## two guests share one screen; leaves two screenshots
+	@$(PROVISION) deps demo
+	@tests/vm/demo
+
+check:				## all the tests that fit into a coffee break
+	@$(PROVISION) deps check
+	@$(MAKE) --no-print-directory tools
+	prove --timer $(TESTS)
+
+# The chain of VM tests once more on each kernel, with a Debian root that has QEMU 11
+check-full: check		## every kernel, recent QEMU: the slower tests too
+	@$(PROVISION) deps full
+	@for k in $(KERNELS); do \
+		echo "Linux $$k, QEMU 11"; \
+		MVGPU_FULL=1 MVGPU_KERNEL=$$k MVGPU_ROOT=full prove --timer $(wildcard tests/vm/*.t) || exit 1; \
+	done
+
+bench:				## what direct BARs and mappings of guest memory are worth
+	@$(PROVISION) deps check
+	@$(MAKE) --no-print-directory tools
+	@$(MAKE) --no-print-directory -f tests/bench/native.mk O=$(O)
+	@tests/bench/bench
+
+lint:				## W=1, sparse, checkpatch --strict and kernel-doc on all kernels
+	@$(PROVISION) deps check
+	prove tests/lint.t
+
+install: modules		## install the modules for the running kernel
+	$(MAKE) -C $(KDIR) M=$(abspath $(O)/modules) modules_install
+	depmod -b "$(or $(INSTALL_MOD_PATH),/)" $(call utsrelease,$(KDIR))
+
+clean:				## remove what was built; the cache stays (tests/vm/provision clean)
+	rm -rf $(O)
+
+help:				## this list
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
+
+.PHONY: all modules tools demo check check-full bench lint install clean help
