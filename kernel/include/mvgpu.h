@@ -29,6 +29,8 @@ struct mvgpu_parent;
  * @pretty_name: what libvirt shows as the type's name
  * @vram: bytes of the parent's aperture that a vGPU of this type owns; a power
  *	of two of at least 64 KiB, or 0 where parents have no aperture
+ * @heads: how many of the parent's heads it owns, where those are shared out
+ * @memory: bytes of the parent's memory that it may fill, where that is shared out
  * @max_width: widest mode the type is meant for, in pixels, at most 4095
  * @max_height: tallest mode the type is meant for, in pixels, at most 4095
  */
@@ -36,6 +38,8 @@ struct mvgpu_type {
 	const char *name;
 	const char *pretty_name;
 	u64 vram;
+	u8 heads;
+	u64 memory;
 	u16 max_width;
 	u16 max_height;
 };
@@ -50,6 +54,22 @@ struct mvgpu_aperture {
 	phys_addr_t start;
 	u64 size;
 	u64 reserved;
+};
+
+#define MVGPU_MAX_HEADS		64
+
+/**
+ * struct mvgpu_budget - what a parent has for its vGPUs
+ * @aperture: memory to carve, size 0 if there is none
+ * @heads: heads to share out, at most MVGPU_MAX_HEADS; 0 if none are
+ * @memory: bytes of memory to share out, 0 if it is not; operators can change it
+ * @vgpus: how many vGPUs there can be if there is no aperture
+ */
+struct mvgpu_budget {
+	struct mvgpu_aperture aperture;
+	unsigned int heads;
+	u64 memory;
+	unsigned int vgpus;
 };
 
 /**
@@ -106,6 +126,19 @@ struct mvgpu_bar_ops {
 	void (*write)(struct mvgpu *vgpu, u64 offset, unsigned int size, u64 val);
 };
 
+/**
+ * struct mvgpu_cap_ops - what a vendor-specific capability does that is more than data
+ * @read: the guest is about to read it from byte @offset on: bring it up to date
+ * @write: the guest has written to it from byte @offset on
+ *
+ * @cap is the capability as the guest sees it, from its header on. Accesses have at most 4
+ * bytes, are naturally aligned, and reach the hooks whether or not the BARs answer.
+ */
+struct mvgpu_cap_ops {
+	void (*read)(struct mvgpu *vgpu, void *cap, unsigned int offset);
+	void (*write)(struct mvgpu *vgpu, void *cap, unsigned int offset);
+};
+
 #define MVGPU_BAR_64BIT		BIT(0)	/* takes two BAR registers */
 #define MVGPU_BAR_PREFETCH	BIT(1)
 
@@ -133,13 +166,15 @@ struct mvgpu_area {
 /**
  * struct mvgpu_driver - a vendor driver
  * @name: name of the driver on the PCI and mdev buses
- * @pci_ids: the physical GPUs that it drives, entries made with MVGPU_PCI_ID()
+ * @pci_ids: the physical GPUs that it drives, entries made with MVGPU_PCI_ID(). NULL if
+ *	they are on another bus: then the vendor driver binds them itself, registers their
+ *	PCI devices as parents, and unregisters them.
  * @probe: an operator has handed a GPU over: bring it up and return what
  *	mvgpu_register_parent() returns, or an ERR_PTR. The device is enabled, its memory
  *	BARs are requested; what is devm-managed is undone when it goes.
  * @types: the types that its parents offer
  * @num_types: entries in @types
- * @max_vgpus: vGPUs that a parent without an aperture can have
+ * @weighted: vGPUs compete for the GPU's time, by mvgpu_weight()
  * @priv_size: bytes of zeroed private data per vGPU, see mvgpu_priv()
  * @init: declare the vGPU's PCI device with the mvgpu_add_*() builders; called
  *	once per vGPU before anything else
@@ -164,7 +199,7 @@ struct mvgpu_driver {
 	struct mvgpu_parent *(*probe)(struct pci_dev *pdev, struct mvgpu_driver *drv);
 	const struct mvgpu_type *types;
 	unsigned int num_types;
-	unsigned int max_vgpus;
+	bool weighted;
 	size_t priv_size;
 	int (*init)(struct mvgpu *vgpu);
 	void (*fini)(struct mvgpu *vgpu);
@@ -200,7 +235,8 @@ void mvgpu_unregister_driver(struct mvgpu_driver *drv);
 	module_driver(drv, mvgpu_register_driver, mvgpu_unregister_driver)
 
 struct mvgpu_parent *mvgpu_register_parent(struct device *dev, struct mvgpu_driver *drv,
-					   const struct mvgpu_aperture *aperture, void *priv);
+					   const struct mvgpu_budget *budget, void *priv);
+void mvgpu_unregister_parent(struct mvgpu_parent *parent);
 void *mvgpu_parent_priv(struct mvgpu_parent *parent);
 
 /* Builders, only inside mvgpu_driver.init */
@@ -216,6 +252,8 @@ int mvgpu_add_msix(struct mvgpu *vgpu, unsigned int vectors, unsigned int bar,
 int mvgpu_add_pm(struct mvgpu *vgpu);
 int mvgpu_add_pcie(struct mvgpu *vgpu);
 int mvgpu_add_vendor_cap(struct mvgpu *vgpu, const void *data, u8 len);
+int mvgpu_add_active_cap(struct mvgpu *vgpu, const void *data, const void *writable, u8 len,
+			 const struct mvgpu_cap_ops *ops);
 
 /*
  * Guest memory (the tracker)
@@ -284,6 +322,10 @@ void mvgpu_window_put(struct mvgpu_window *w);
 void *mvgpu_priv(struct mvgpu *vgpu);
 const struct mvgpu_type *mvgpu_type(struct mvgpu *vgpu);
 struct mvgpu_parent *mvgpu_parent(struct mvgpu *vgpu);
+struct device *mvgpu_dev(struct mvgpu *vgpu);
+int mvgpu_head(struct mvgpu *vgpu, unsigned int n);
+unsigned int mvgpu_weight(struct mvgpu *vgpu);
+void mvgpu_count(struct mvgpu *vgpu, u64 commands, u64 bytes);
 void mvgpu_irq_raise(struct mvgpu *vgpu, unsigned int vector);
 void mvgpu_irq_lower(struct mvgpu *vgpu);
 void mvgpu_scanout_changed(struct mvgpu *vgpu);

@@ -235,6 +235,19 @@ int mvgpu_config_add_vendor(struct mvgpu_config *cfg, const void *data, u8 len)
 	return 0;
 }
 
+/* The same, but the guest may store the bits in @writable. Returns its offset or an errno. */
+int mvgpu_config_add_active(struct mvgpu_config *cfg, const void *data, const void *writable,
+			    u8 len)
+{
+	unsigned int pos = cfg->free;
+	int ret = mvgpu_config_add_vendor(cfg, data, len);
+
+	if (ret)
+		return ret;
+	memcpy(&cfg->wmask[pos + 3], writable, len);
+	return pos;
+}
+
 /* What has been declared so far becomes the power-on state */
 void mvgpu_config_seal(struct mvgpu_config *cfg)
 {

@@ -60,6 +60,8 @@ int mvgpu_config_add_msi(struct mvgpu_config *cfg, unsigned int vectors);
 int mvgpu_config_add_msix(struct mvgpu_config *cfg, unsigned int vectors,
 			  unsigned int bar, u32 table, u32 pba);
 int mvgpu_config_add_vendor(struct mvgpu_config *cfg, const void *data, u8 len);
+int mvgpu_config_add_active(struct mvgpu_config *cfg, const void *data, const void *writable,
+			    u8 len);
 void mvgpu_config_seal(struct mvgpu_config *cfg);
 void mvgpu_config_reset(struct mvgpu_config *cfg);
 

@@ -48,6 +48,63 @@ struct mvgpu_parent *mvgpu_parent(struct mvgpu *vgpu)
 EXPORT_SYMBOL_GPL(mvgpu_parent);
 
 /**
+ * mvgpu_dev() - the vGPU's device, which messages about it are to name
+ * @vgpu: the vGPU
+ *
+ * Return: its device; the name is the UUID. Context: any.
+ */
+struct device *mvgpu_dev(struct mvgpu *vgpu)
+{
+	return vgpu->vdev.dev;
+}
+EXPORT_SYMBOL_GPL(mvgpu_dev);
+
+/**
+ * mvgpu_head() - which of the parent's heads a vGPU owns
+ * @vgpu: the vGPU
+ * @n: a number of the vGPU's, from 0
+ *
+ * Return: the parent's number of the head, -EINVAL if the vGPU has no such head.
+ * Context: any.
+ */
+int mvgpu_head(struct mvgpu *vgpu, unsigned int n)
+{
+	u64 heads = vgpu->heads;
+
+	while (n-- && heads)
+		heads &= heads - 1;
+	return heads ? __ffs64(heads) : -EINVAL;
+}
+EXPORT_SYMBOL_GPL(mvgpu_head);
+
+/**
+ * mvgpu_weight() - a vGPU's share of the GPU's time, as the operator wants it
+ * @vgpu: the vGPU
+ *
+ * Return: from 1 to 10000; 100 if nobody has said otherwise. Context: any.
+ */
+unsigned int mvgpu_weight(struct mvgpu *vgpu)
+{
+	return READ_ONCE(vgpu->weight);
+}
+EXPORT_SYMBOL_GPL(mvgpu_weight);
+
+/**
+ * mvgpu_count() - the GPU has executed commands of the guest
+ * @vgpu: the vGPU
+ * @commands: how many
+ * @bytes: how much guest memory it has read or written for them
+ *
+ * Context: any.
+ */
+void mvgpu_count(struct mvgpu *vgpu, u64 commands, u64 bytes)
+{
+	atomic64_add(commands, &vgpu->commands);
+	atomic64_add(bytes, &vgpu->bytes);
+}
+EXPORT_SYMBOL_GPL(mvgpu_count);
+
+/**
  * mvgpu_set_ids() - declare the identity of the virtual function
  * @vgpu: the vGPU
  * @ids: the identity
@@ -241,6 +298,33 @@ int mvgpu_add_vendor_cap(struct mvgpu *vgpu, const void *data, u8 len)
 	return mvgpu_config_add_vendor(&vgpu->cfg, data, len);
 }
 EXPORT_SYMBOL_GPL(mvgpu_add_vendor_cap);
+
+/**
+ * mvgpu_add_active_cap() - declare a vendor-specific capability that does something
+ * @vgpu: the vGPU
+ * @data: what follows the capability's three header bytes
+ * @writable: the bits of it that the guest may store
+ * @len: bytes in @data and in @writable
+ * @ops: what accesses to it do; must outlive the vGPU
+ *
+ * Context: mvgpu_driver.init.
+ * Return: 0, -EBUSY if there is one already, -ENOSPC if configuration space is full.
+ */
+int mvgpu_add_active_cap(struct mvgpu *vgpu, const void *data, const void *writable, u8 len,
+			 const struct mvgpu_cap_ops *ops)
+{
+	int pos;
+
+	if (vgpu->cap_ops)
+		return -EBUSY;
+	pos = mvgpu_config_add_active(&vgpu->cfg, data, writable, len);
+	if (pos < 0)
+		return pos;
+	vgpu->cap = pos;
+	vgpu->cap_ops = ops;
+	return 0;
+}
+EXPORT_SYMBOL_GPL(mvgpu_add_active_cap);
 
 /**
  * mvgpu_set_dma() - declare how the vGPU's GPU reaches guest memory
@@ -616,6 +700,7 @@ int mvgpu_device_probe(struct mdev_device *mdev)
 	vgpu->parent = parent;
 	vgpu->drv = parent->drv;
 	vgpu->type = ptype->desc;
+	vgpu->weight = MVGPU_WEIGHT_DEFAULT;
 	vgpu->tracker.dma.dev = parent->dev;
 	if (vgpu->drv->quiesce) {
 		vgpu->tracker.quiesce = device_quiesce;
@@ -626,7 +711,7 @@ int mvgpu_device_probe(struct mdev_device *mdev)
 	if (ret) {
 		dev_err_ratelimited(&mdev->dev, "no %s left on %s: %s\n", vgpu->type->name,
 				    dev_name(parent->dev), ret == -ENOSPC ?
-				    "its memory is taken" : "it is being released");
+				    "its memory or its heads are taken" : "it is being released");
 		goto err_put;
 	}
 	ret = device_declare(vgpu);

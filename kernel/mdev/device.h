@@ -44,6 +44,9 @@
 
 #define MVGPU_MAX_AREAS		4
 
+#define MVGPU_WEIGHT_DEFAULT	100
+#define MVGPU_WEIGHT_MAX	10000
+
 /**
  * struct mvgpu_bar - a BAR as the vendor driver declared it
  * @size: bytes, 0 if absent
@@ -90,10 +93,16 @@ struct mvgpu_maps {
  * @lock: see above
  * @cfg: configuration space
  * @bars: the BARs
+ * @cap: offset of the capability that does something, if there is one
+ * @cap_ops: what it does, NULL if there is none
  * @irqs: the interrupts
  * @msix_bar: BAR with the MSI-X table, -1 if none
  * @msix_table: offset of the table in it
  * @msix_pba: offset of the pending bits in it
+ * @heads: the parent's heads that it owns, a bit each
+ * @weight: its share of the GPU's time, as the operator sets it
+ * @commands: commands of the guest that the GPU has executed
+ * @bytes: guest memory that the GPU has read or written for them
  * @slice: bytes from the aperture's start to this vGPU's slice
  * @maps: user mappings
  * @tracker: guest memory as the GPU sees it
@@ -113,11 +122,17 @@ struct mvgpu {
 	struct mutex lock;	/* see the lock order */
 	struct mvgpu_config cfg;
 	struct mvgpu_bar bars[MVGPU_NUM_BARS];
+	u8 cap;
+	const struct mvgpu_cap_ops *cap_ops;
 	struct mvgpu_irqs irqs;
 	int msix_bar;
 	u32 msix_table;
 	u32 msix_pba;
 	u64 slice;
+	u64 heads;
+	unsigned int weight;
+	atomic64_t commands;
+	atomic64_t bytes;
 	struct mvgpu_maps maps;
 	struct mvgpu_tracker tracker;
 #if MVGPU_HAVE_SHRINKER_ALLOC
@@ -159,15 +174,18 @@ struct mvgpu_parent_type {
  * @lock: see above
  * @vgpus: the vGPUs carved from it
  * @leaving: no vGPU may be added any more
- * @aperture: the memory that is carved; size 0 if there is none
+ * @budget: what there is to share
  * @vram: kernel mapping of it, write-combined
  * @carved: a bit per MVGPU_CARVE_UNIT of the aperture or, without one, per vGPU, set
  *	where taken
  * @units: bits in @carved
+ * @heads: the heads that no vGPU owns, a bit each
+ * @memory: bytes of memory that vGPUs own
  * @screen_lock: see above
  * @has_screen: there is a screen to choose a vGPU for
  * @foreground: the vGPU that the physical screen shows, NULL if none
  * @foreground_attr: the sysfs attribute that says so and lets operators choose
+ * @memory_attr: the sysfs attribute for mvgpu_budget.memory
  * @attrs: all the sysfs attributes
  * @group: the folder that they are in
  */
@@ -181,15 +199,18 @@ struct mvgpu_parent {
 	struct mutex lock;	/* see the lock order */
 	struct list_head vgpus;
 	bool leaving;
-	struct mvgpu_aperture aperture;
+	struct mvgpu_budget budget;
 	void __iomem *vram;
 	unsigned long *carved;
 	unsigned int units;
+	u64 heads;
+	u64 memory;
 	struct mutex screen_lock;	/* see the lock order */
 	bool has_screen;
 	struct mvgpu *foreground;
 	struct device_attribute foreground_attr;
-	struct attribute *attrs[2];
+	struct device_attribute memory_attr;
+	struct attribute *attrs[3];
 	struct attribute_group group;
 };
 
@@ -227,7 +248,7 @@ void mvgpu_screen_update(struct mvgpu *vgpu);
 void mvgpu_screen_leave(struct mvgpu *vgpu);
 int mvgpu_screen_query(struct mvgpu *vgpu, struct vfio_device_gfx_plane_info *plane);
 int mvgpu_screen_choose(struct mvgpu_parent *parent, struct mvgpu *vgpu);
-int mvgpu_screen_add_parent(struct mvgpu_parent *parent);
+struct attribute *mvgpu_screen_add_parent(struct mvgpu_parent *parent);
 void mvgpu_screen_del_parent(struct mvgpu_parent *parent);
 
 #if MVGPU_HAVE_LOGGING

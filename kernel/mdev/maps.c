@@ -146,7 +146,7 @@ static void zap_region(struct mvgpu *vgpu, u32 region)
 /* The page behind @offset of a region, which mmap() has checked. 0 if there is none now. */
 static unsigned long maps_pfn(struct mvgpu *vgpu, u32 region, u64 offset)
 {
-	phys_addr_t slice = vgpu->parent->aperture.start + vgpu->slice;
+	phys_addr_t slice = vgpu->parent->budget.aperture.start + vgpu->slice;
 	u64 size = vgpu->type->vram;
 
 	lockdep_assert_held(&vgpu->maps.sem);

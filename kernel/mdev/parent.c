@@ -22,13 +22,21 @@ static unsigned int type_units(const struct mvgpu_type *type)
 	return type->vram ? type->vram / MVGPU_CARVE_UNIT : 1;
 }
 
+static u64 memory_left(const struct mvgpu_parent *parent)
+{
+	lockdep_assert_held(&parent->lock);
+	return parent->budget.memory - min(parent->memory, parent->budget.memory);
+}
+
 /* How many vGPUs of the type could be created now, holes in the carving considered */
 unsigned int mvgpu_parent_available(struct mdev_type *mtype)
 {
 	struct mvgpu_parent_type *ptype = to_parent_type(mtype);
 	struct mvgpu_parent *parent = ptype->parent;
-	unsigned int units = type_units(ptype->desc), count = 0;
+	const struct mvgpu_type *type = ptype->desc;
+	unsigned int units = type_units(type);
 	unsigned long at = 0;
+	u64 count = 0;
 
 	mutex_lock(&parent->lock);
 	for (;;) {
@@ -38,6 +46,10 @@ unsigned int mvgpu_parent_available(struct mdev_type *mtype)
 		at += units;
 		count++;
 	}
+	if (type->heads)
+		count = min_t(u64, count, hweight64(parent->heads) / type->heads);
+	if (type->memory)
+		count = min(count, div64_u64(memory_left(parent), type->memory));
 	mutex_unlock(&parent->lock);
 	return count;
 }
@@ -45,11 +57,27 @@ unsigned int mvgpu_parent_available(struct mdev_type *mtype)
 ssize_t mvgpu_parent_describe(struct mdev_type *mtype, char *buf)
 {
 	const struct mvgpu_type *type = to_parent_type(mtype)->desc;
+	int len = sysfs_emit(buf, "vram=%lluM heads=%u", (type->vram ?: type->memory) / SZ_1M,
+			     type->heads);
 
-	if (!type->max_width)
-		return sysfs_emit(buf, "vram=%lluM heads=0\n", type->vram / SZ_1M);
-	return sysfs_emit(buf, "vram=%lluM heads=1 max_resolution=%ux%u\n",
-			  type->vram / SZ_1M, type->max_width, type->max_height);
+	if (type->heads)
+		len += sysfs_emit_at(buf, len, " max_resolution=%ux%u", type->max_width,
+				     type->max_height);
+	return len + sysfs_emit_at(buf, len, "\n");
+}
+
+/* The lowest heads that are free; mvgpu_parent.heads has enough of them */
+static u64 take_heads(struct mvgpu_parent *parent, unsigned int n)
+{
+	u64 taken = 0;
+
+	while (n--) {
+		u64 head = parent->heads & -parent->heads;
+
+		parent->heads &= ~head;
+		taken |= head;
+	}
+	return taken;
 }
 
 /**
@@ -58,11 +86,12 @@ ssize_t mvgpu_parent_describe(struct mdev_type *mtype, char *buf)
  * @vgpu: the vGPU, its type set
  *
  * Context: process context, may sleep.
- * Return: 0; -ENOSPC if the slice doesn't fit any more; -ENODEV if the parent is leaving.
+ * Return: 0; -ENOSPC if there is not enough left; -ENODEV if the parent is leaving.
  */
 int mvgpu_parent_add(struct mvgpu_parent *parent, struct mvgpu *vgpu)
 {
-	unsigned int units = type_units(vgpu->type);
+	const struct mvgpu_type *type = vgpu->type;
+	unsigned int units = type_units(type);
 	unsigned long at;
 	int ret = 0;
 
@@ -70,10 +99,13 @@ int mvgpu_parent_add(struct mvgpu_parent *parent, struct mvgpu *vgpu)
 	at = bitmap_find_next_zero_area(parent->carved, parent->units, 0, units, 0);
 	if (parent->leaving) {
 		ret = -ENODEV;
-	} else if (at >= parent->units) {
+	} else if (at >= parent->units || hweight64(parent->heads) < type->heads ||
+		   memory_left(parent) < type->memory) {
 		ret = -ENOSPC;
 	} else {
 		bitmap_set(parent->carved, at, units);
+		vgpu->heads = take_heads(parent, type->heads);
+		parent->memory += type->memory;
 		vgpu->slice = (u64)at * MVGPU_CARVE_UNIT;
 		list_add_tail(&vgpu->node, &parent->vgpus);
 	}
@@ -88,6 +120,8 @@ void mvgpu_parent_del(struct mvgpu *vgpu)
 	mutex_lock(&parent->lock);
 	list_del(&vgpu->node);
 	bitmap_clear(parent->carved, vgpu->slice / MVGPU_CARVE_UNIT, type_units(vgpu->type));
+	parent->heads |= vgpu->heads;
+	parent->memory -= vgpu->type->memory;
 	mutex_unlock(&parent->lock);
 }
 
@@ -123,17 +157,22 @@ static int parent_set_types(struct mvgpu_parent *parent, bool aperture)
 	return 0;
 }
 
-static int parent_set_budget(struct mvgpu_parent *parent, const struct mvgpu_aperture *ap)
+static int parent_set_budget(struct mvgpu_parent *parent, const struct mvgpu_budget *budget)
 {
-	if (!ap) {
-		parent->units = parent->drv->max_vgpus;
+	const struct mvgpu_aperture *ap = &budget->aperture;
+
+	if (budget->heads > MVGPU_MAX_HEADS)
+		return -EINVAL;
+	parent->budget = *budget;
+	parent->heads = budget->heads ? GENMASK_ULL(budget->heads - 1, 0) : 0;
+	if (!ap->size) {
+		parent->units = budget->vgpus;
 		parent->carved = bitmap_zalloc(parent->units, GFP_KERNEL);
 		return parent->carved ? 0 : -ENOMEM;
 	}
 	if (!PAGE_ALIGNED(ap->start) || ap->reserved % MVGPU_CARVE_UNIT ||
 	    ap->reserved >= ap->size || ap->size / MVGPU_CARVE_UNIT > INT_MAX)
 		return -EINVAL;
-	parent->aperture = *ap;
 	parent->units = ap->size / MVGPU_CARVE_UNIT;
 	parent->carved = bitmap_zalloc(parent->units, GFP_KERNEL);
 	if (!parent->carved)
@@ -144,6 +183,58 @@ static int parent_set_budget(struct mvgpu_parent *parent, const struct mvgpu_ape
 		return -ENOMEM;
 	memset_io(parent->vram, 0, ap->reserved);
 	return 0;
+}
+
+static ssize_t memory_show(struct device *dev, struct device_attribute *attr, char *buf)
+{
+	struct mvgpu_parent *parent = container_of(attr, struct mvgpu_parent, memory_attr);
+	ssize_t len;
+
+	mutex_lock(&parent->lock);
+	len = sysfs_emit(buf, "%llu\n", parent->budget.memory);
+	mutex_unlock(&parent->lock);
+	return len;
+}
+
+static ssize_t memory_store(struct device *dev, struct device_attribute *attr,
+			    const char *buf, size_t count)
+{
+	struct mvgpu_parent *parent = container_of(attr, struct mvgpu_parent, memory_attr);
+	u64 memory;
+	int ret = kstrtou64(buf, 0, &memory);
+
+	if (ret) {
+		dev_err_ratelimited(dev, "memory: not a number of bytes\n");
+		return ret;
+	}
+	mutex_lock(&parent->lock);
+	if (memory < parent->memory) {
+		dev_err_ratelimited(dev, "memory: vGPUs own %llu bytes already\n",
+				    parent->memory);
+		ret = -EBUSY;
+	} else {
+		parent->budget.memory = memory;
+	}
+	mutex_unlock(&parent->lock);
+	return ret ?: count;
+}
+
+/* What operators see of the parent itself, in the folder mvgpu/ of its device */
+static int parent_add_attributes(struct mvgpu_parent *parent)
+{
+	struct attribute *foreground = mvgpu_screen_add_parent(parent);
+	unsigned int n = 0;
+
+	if (foreground)
+		parent->attrs[n++] = foreground;
+	if (parent->budget.memory) {
+		sysfs_attr_init(&parent->memory_attr.attr);
+		parent->memory_attr = (struct device_attribute)__ATTR_RW(memory);
+		parent->attrs[n++] = &parent->memory_attr.attr;
+	}
+	parent->group.name = "mvgpu";
+	parent->group.attrs = parent->attrs;
+	return sysfs_create_group(&parent->dev->kobj, &parent->group);
 }
 
 static void parent_free(struct mvgpu_parent *parent)
@@ -162,17 +253,18 @@ static void parent_free(struct mvgpu_parent *parent)
  * mvgpu_register_parent() - offer a physical GPU's types
  * @dev: the GPU's PCI device
  * @drv: the vendor driver
- * @aperture: the memory to carve, NULL if there is none
+ * @budget: what there is to share
  * @priv: for mvgpu_parent_priv()
  *
- * The last thing that mvgpu_driver.probe does: operators can create vGPUs at once.
+ * The last thing that mvgpu_driver.probe does: operators can create vGPUs at once. Only
+ * parents that mvgpu_driver.probe did not register need mvgpu_unregister_parent().
  *
  * Context: process context, may sleep.
- * Return: the parent, or an ERR_PTR: -EINVAL if @dev is no PCI device or @aperture
+ * Return: the parent, or an ERR_PTR: -EINVAL if @dev is no PCI device or @budget
  * makes no sense, -ENOMEM, or an errno of the mdev core.
  */
 struct mvgpu_parent *mvgpu_register_parent(struct device *dev, struct mvgpu_driver *drv,
-					   const struct mvgpu_aperture *aperture, void *priv)
+					   const struct mvgpu_budget *budget, void *priv)
 {
 	struct mvgpu_parent *parent;
 	int ret;
@@ -191,21 +283,23 @@ struct mvgpu_parent *mvgpu_register_parent(struct device *dev, struct mvgpu_driv
 	mutex_init(&parent->lock);
 	mutex_init(&parent->screen_lock);
 
-	ret = parent_set_types(parent, aperture);
+	ret = parent_set_types(parent, budget->aperture.size);
 	if (ret)
 		goto err_free;
-	ret = parent_set_budget(parent, aperture);
+	ret = parent_set_budget(parent, budget);
 	if (ret)
 		goto err_free;
-	ret = mvgpu_screen_add_parent(parent);
+	ret = parent_add_attributes(parent);
 	if (ret)
-		goto err_free;
+		goto err_screen;
 	ret = mdev_register_parent(&parent->mdev, dev, &drv->mdev, parent->mdev_types,
 				   drv->num_types);
 	if (ret)
-		goto err_screen;
+		goto err_attributes;
 	return parent;
 
+err_attributes:
+	sysfs_remove_group(&dev->kobj, &parent->group);
 err_screen:
 	mvgpu_screen_del_parent(parent);
 err_free:
@@ -214,15 +308,21 @@ err_free:
 }
 EXPORT_SYMBOL_GPL(mvgpu_register_parent);
 
-/*
- * No hook touches the hardware once the vGPUs have been orphaned, which happens at once:
- * guests read all ones from trapped BARs and scribble on a dummy page. Then VMMs are
- * asked to unplug, and this waits until each has closed its vGPU.
+/**
+ * mvgpu_unregister_parent() - the opposite of mvgpu_register_parent()
+ * @parent: the parent
+ *
+ * No hook but mvgpu_driver.fini is called once the vGPUs have been orphaned, which happens
+ * at once: guests read all ones from trapped BARs and scribble on a dummy page. Then VMMs
+ * are asked to unplug, and this waits until each has closed its vGPU.
+ *
+ * Context: process context, may sleep for as long as VMMs take.
  */
-static void unregister_parent(struct mvgpu_parent *parent)
+void mvgpu_unregister_parent(struct mvgpu_parent *parent)
 {
 	struct mvgpu *vgpu;
 
+	sysfs_remove_group(&parent->dev->kobj, &parent->group);
 	mvgpu_screen_del_parent(parent);
 	mutex_lock(&parent->lock);
 	parent->leaving = true;
@@ -232,6 +332,7 @@ static void unregister_parent(struct mvgpu_parent *parent)
 	mdev_unregister_parent(&parent->mdev);
 	parent_free(parent);
 }
+EXPORT_SYMBOL_GPL(mvgpu_unregister_parent);
 
 /**
  * mvgpu_parent_priv() - the vendor driver's data of a parent
@@ -289,7 +390,7 @@ static int parent_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 
 static void parent_remove(struct pci_dev *pdev)
 {
-	unregister_parent(pci_get_drvdata(pdev));
+	mvgpu_unregister_parent(pci_get_drvdata(pdev));
 }
 
 /**
@@ -308,7 +409,7 @@ int __mvgpu_register_driver(struct mvgpu_driver *drv, struct module *owner,
 {
 	int ret;
 
-	if (!drv->name || !drv->num_types || !drv->pci_ids || !drv->probe || !drv->init ||
+	if (!drv->name || !drv->num_types || !drv->pci_ids != !drv->probe || !drv->init ||
 	    !drv->reset) {
 		pr_err("mvgpu: the driver %s lacks a name, types, IDs or hooks\n", mod_name);
 		return -EINVAL;
@@ -333,7 +434,7 @@ int __mvgpu_register_driver(struct mvgpu_driver *drv, struct module *owner,
 		.remove = parent_remove,
 	};
 	ret = mdev_register_driver(&drv->mdev);
-	if (ret)
+	if (ret || !drv->pci_ids)
 		return ret;
 	ret = __pci_register_driver(&drv->pci, owner, mod_name);
 	if (ret)
@@ -346,13 +447,14 @@ EXPORT_SYMBOL_GPL(__mvgpu_register_driver);
  * mvgpu_unregister_driver() - the opposite of mvgpu_register_driver()
  * @drv: the driver
  *
- * Its parents go first, as if each had been unbound.
+ * Its parents on the PCI bus go first, as if each had been unbound.
  *
  * Context: process context, may sleep for as long as VMMs take to close their vGPUs.
  */
 void mvgpu_unregister_driver(struct mvgpu_driver *drv)
 {
-	pci_unregister_driver(&drv->pci);
+	if (drv->pci_ids)
+		pci_unregister_driver(&drv->pci);
 	mdev_unregister_driver(&drv->mdev);
 }
 EXPORT_SYMBOL_GPL(mvgpu_unregister_driver);

@@ -89,6 +89,16 @@ int mvgpu_region_info(struct vfio_device *vdev, struct vfio_region_info *info,
 	return sparse_cap(bar, caps);
 }
 
+/* If the access is to the capability that does something, do it */
+static void cap_access(struct mvgpu *vgpu, u64 offset, bool write)
+{
+	u8 *cap = &vgpu->cfg.val[vgpu->cap];
+
+	if (!vgpu->cap_ops || offset < vgpu->cap || offset >= vgpu->cap + cap[2])
+		return;
+	(write ? vgpu->cap_ops->write : vgpu->cap_ops->read)(vgpu, cap, offset - vgpu->cap);
+}
+
 static void config_access(struct mvgpu *vgpu, u64 offset, unsigned int size, u32 *val, bool write)
 {
 	struct mvgpu_config_gate gate;
@@ -98,10 +108,12 @@ static void config_access(struct mvgpu *vgpu, u64 offset, unsigned int size, u32
 	if (!write) {
 		mvgpu_irqs_pending(&vgpu->irqs, &intx, &msi);
 		mvgpu_config_set_pending(&vgpu->cfg, intx, msi);
+		cap_access(vgpu, offset, false);
 		*val = mvgpu_config_read(&vgpu->cfg, offset, size);
 		return;
 	}
 	events = mvgpu_config_write(&vgpu->cfg, offset, size, *val);
+	cap_access(vgpu, offset, true);
 	if (events & MVGPU_CONFIG_FLR) {
 		mvgpu_device_reset(vgpu);
 		return;

@@ -201,27 +201,19 @@ static ssize_t parent_foreground_store(struct device *dev, struct device_attribu
 	return ret ?: count;
 }
 
-/* The parent's attributes, and a blank screen to start with */
-int mvgpu_screen_add_parent(struct mvgpu_parent *parent)
+/* A blank screen to start with. Returns the parent's attribute, NULL without a screen. */
+struct attribute *mvgpu_screen_add_parent(struct mvgpu_parent *parent)
 {
-	int ret;
-
 	if (!parent->drv->present)
-		return 0;
+		return NULL;
 	sysfs_attr_init(&parent->foreground_attr.attr);
 	parent->foreground_attr = (struct device_attribute)
 		__ATTR(foreground, 0644, parent_foreground_show, parent_foreground_store);
-	parent->attrs[0] = &parent->foreground_attr.attr;
-	parent->group.name = "mvgpu";
-	parent->group.attrs = parent->attrs;
-	ret = sysfs_create_group(&parent->dev->kobj, &parent->group);
-	if (ret)
-		return ret;
 	mutex_lock(&parent->screen_lock);
 	parent->has_screen = true;
 	present(parent, NULL);
 	mutex_unlock(&parent->screen_lock);
-	return 0;
+	return &parent->foreground_attr.attr;
 }
 
 /* After this, nobody can choose a vGPU and nothing is presented any more */
@@ -229,7 +221,6 @@ void mvgpu_screen_del_parent(struct mvgpu_parent *parent)
 {
 	if (!parent->drv->present)
 		return;
-	sysfs_remove_group(&parent->dev->kobj, &parent->group);
 	mutex_lock(&parent->screen_lock);
 	parent->has_screen = false;
 	parent->foreground = NULL;

@@ -8,6 +8,11 @@ static struct mvgpu *dev_to_mvgpu(struct device *dev)
 	return dev_get_drvdata(dev);
 }
 
+static ssize_t counter_show(const atomic64_t *counter, char *buf)
+{
+	return sysfs_emit(buf, "%lld\n", atomic64_read(counter));
+}
+
 static ssize_t foreground_show(struct device *dev, struct device_attribute *attr, char *buf)
 {
 	struct mvgpu *vgpu = dev_to_mvgpu(dev);
@@ -40,7 +45,7 @@ static DEVICE_ATTR_RW(foreground);
 
 static ssize_t exits_show(struct device *dev, struct device_attribute *attr, char *buf)
 {
-	return sysfs_emit(buf, "%lld\n", atomic64_read(&dev_to_mvgpu(dev)->exits));
+	return counter_show(&dev_to_mvgpu(dev)->exits, buf);
 }
 static DEVICE_ATTR_RO(exits);
 
@@ -50,9 +55,43 @@ static ssize_t interrupts_show(struct device *dev, struct device_attribute *attr
 }
 static DEVICE_ATTR_RO(interrupts);
 
+static ssize_t commands_show(struct device *dev, struct device_attribute *attr, char *buf)
+{
+	return counter_show(&dev_to_mvgpu(dev)->commands, buf);
+}
+static DEVICE_ATTR_RO(commands);
+
+static ssize_t bytes_show(struct device *dev, struct device_attribute *attr, char *buf)
+{
+	return counter_show(&dev_to_mvgpu(dev)->bytes, buf);
+}
+static DEVICE_ATTR_RO(bytes);
+
+static ssize_t weight_show(struct device *dev, struct device_attribute *attr, char *buf)
+{
+	return sysfs_emit(buf, "%u\n", mvgpu_weight(dev_to_mvgpu(dev)));
+}
+
+static ssize_t weight_store(struct device *dev, struct device_attribute *attr,
+			    const char *buf, size_t count)
+{
+	unsigned int weight;
+
+	if (kstrtouint(buf, 0, &weight) || !weight || weight > MVGPU_WEIGHT_MAX) {
+		dev_err_ratelimited(dev, "weight: not a number from 1 to %u\n",
+				    MVGPU_WEIGHT_MAX);
+		return -EINVAL;
+	}
+	WRITE_ONCE(dev_to_mvgpu(dev)->weight, weight);
+	return count;
+}
+static DEVICE_ATTR_RW(weight);
+
 static ssize_t vram_show(struct device *dev, struct device_attribute *attr, char *buf)
 {
-	return sysfs_emit(buf, "%llu\n", dev_to_mvgpu(dev)->type->vram);
+	const struct mvgpu_type *type = dev_to_mvgpu(dev)->type;
+
+	return sysfs_emit(buf, "%llu\n", type->vram ?: type->memory);
 }
 static DEVICE_ATTR_RO(vram);
 
@@ -137,11 +176,6 @@ static ssize_t cache_store(struct device *dev, struct device_attribute *attr,
 }
 static DEVICE_ATTR_RW(cache);
 
-static ssize_t counter_show(const atomic64_t *counter, char *buf)
-{
-	return sysfs_emit(buf, "%lld\n", atomic64_read(counter));
-}
-
 static ssize_t maps_show(struct device *dev, struct device_attribute *attr, char *buf)
 {
 	return counter_show(&dev_to_tracker(dev)->stats.maps, buf);
@@ -192,7 +226,9 @@ static ssize_t errors_show(struct device *dev, struct device_attribute *attr, ch
 static DEVICE_ATTR_RO(errors);
 
 static struct attribute *vgpu_attrs[] = {
+	&dev_attr_bytes.attr,
 	&dev_attr_cache.attr,
+	&dev_attr_commands.attr,
 	&dev_attr_errors.attr,
 	&dev_attr_exits.attr,
 	&dev_attr_foreground.attr,
@@ -207,6 +243,7 @@ static struct attribute *vgpu_attrs[] = {
 	&dev_attr_quota.attr,
 	&dev_attr_revokes.attr,
 	&dev_attr_vram.attr,
+	&dev_attr_weight.attr,
 	NULL
 };
 
@@ -215,6 +252,9 @@ static umode_t vgpu_attr_visible(struct kobject *kobj, struct attribute *attr, i
 	struct mvgpu *vgpu = dev_to_mvgpu(kobj_to_dev(kobj));
 
 	if (attr == &dev_attr_foreground.attr && !vgpu->drv->present)
+		return 0;
+	if ((attr == &dev_attr_weight.attr || attr == &dev_attr_commands.attr ||
+	     attr == &dev_attr_bytes.attr) && !vgpu->drv->weighted)
 		return 0;
 	if (attr == &dev_attr_mode.attr && !vgpu->drv->scanout)
 		return 0;

@@ -55,10 +55,10 @@ struct bochs_vgpu {
 
 /* A mode is preferred that fits twice, since guests flip between two frames */
 static const struct mvgpu_type bochs_types[] = {
-	{ "4m", "Bochs display, 4 MiB", SZ_4M, 800, 600 },
-	{ "8m", "Bochs display, 8 MiB", SZ_8M, 1024, 768 },
-	{ "16m", "Bochs display, 16 MiB", SZ_16M, 1920, 1080 },
-	{ "32m", "Bochs display, 32 MiB", SZ_32M, 2560, 1440 },
+	{ "4m", "Bochs display, 4 MiB", SZ_4M, 1, 0, 800, 600 },
+	{ "8m", "Bochs display, 8 MiB", SZ_8M, 1, 0, 1024, 768 },
+	{ "16m", "Bochs display, 16 MiB", SZ_16M, 1, 0, 1920, 1080 },
+	{ "32m", "Bochs display, 32 MiB", SZ_32M, 1, 0, 2560, 1440 },
 };
 
 /* ---- the virtual device ---- */
@@ -237,7 +237,7 @@ static int bochs_gpu_init(struct bochs_gpu *gpu, struct pci_dev *pdev,
 
 static struct mvgpu_parent *bochs_probe(struct pci_dev *pdev, struct mvgpu_driver *drv)
 {
-	struct mvgpu_aperture aperture;
+	struct mvgpu_budget budget = {};
 	struct bochs_gpu *gpu;
 	int ret;
 
@@ -247,10 +247,10 @@ static struct mvgpu_parent *bochs_probe(struct pci_dev *pdev, struct mvgpu_drive
 	gpu->mmio = devm_ioremap(&pdev->dev, pci_resource_start(pdev, 2), BOCHS_MMIO_SIZE);
 	if (!gpu->mmio)
 		return ERR_PTR(-ENOMEM);
-	ret = bochs_gpu_init(gpu, pdev, &aperture);
+	ret = bochs_gpu_init(gpu, pdev, &budget.aperture);
 	if (ret)
 		return ERR_PTR(ret);
-	return mvgpu_register_parent(&pdev->dev, drv, &aperture, gpu);
+	return mvgpu_register_parent(&pdev->dev, drv, &budget, gpu);
 }
 
 static const struct pci_device_id bochs_ids[] = {

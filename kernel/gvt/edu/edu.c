@@ -184,14 +184,14 @@ static struct mvgpu_parent *edu_probe(struct pci_dev *pdev, struct mvgpu_driver 
 	gpu->mmio = pcim_iomap(pdev, 0, SZ_4K);
 	if (!gpu->mmio || dma_set_mask(&pdev->dev, DMA_BIT_MASK(dma_bits)))
 		return ERR_PTR(-EIO);
-	return mvgpu_register_parent(&pdev->dev, drv, NULL, gpu);
+	return mvgpu_register_parent(&pdev->dev, drv, &(struct mvgpu_budget){ .vgpus = 8 }, gpu);
 }
 
 static struct mvgpu_driver edu_driver = {
 	.name = "mvgpu-edu", .probe = edu_probe,
 	.pci_ids = (const struct pci_device_id[]){ { MVGPU_PCI_ID(0x1234, 0x11e8) }, {} },
 	.types = &(const struct mvgpu_type){ "copy", "Copy engine" },
-	.num_types = 1, .max_vgpus = 8, .priv_size = sizeof(struct edu_vgpu),
+	.num_types = 1, .priv_size = sizeof(struct edu_vgpu),
 	.init = edu_init, .fini = edu_reset, .reset = edu_reset, .quiesce = edu_quiesce,
 };
 module_mvgpu_driver(edu_driver);

@@ -3,14 +3,17 @@
  * Lights the first connected connector with a picture that can be told pixel
  * by pixel: MVGPU::Image->picture() computes the same one.
  *
- *	draw [-d DEVICE] [-f] SEED [WxH]	show the picture until killed
- *	draw [-d DEVICE] [-n N] [-w FIFO] -F COLOUR [WxH]
+ *	draw [-d DEVICE] [-c HEAD] [-f] SEED [WxH]
+ *						show the picture until killed
+ *	draw [-d DEVICE] [-c HEAD] [-n N] [-w FIFO] -F COLOUR [WxH]
  *						fill the frame N times, print how
  *						long it took, leave
  *
- * -f returns to the caller as soon as the picture is on; -w waits for a writer
- * of FIFO between the modeset and the filling, and stays until killed: between
- * the two, and after it, nothing else happens. Prints "READY WxH".
+ * -c takes the connector of that number, from 0, instead, and leaves the other
+ * heads to other processes; -f returns to the caller as soon as the picture is
+ * on; -w waits for a writer of FIFO between the modeset and the filling, and
+ * stays until killed: between the two, and after it, nothing else happens.
+ * Prints "READY WxH".
  *
  * The picture of SEED, W by H pixels, h being FNV-1a-32 of SEED:
  *   - the bottom eighth, y >= H - H / 8: a gradient,
@@ -32,6 +35,8 @@
 
 #include <xf86drm.h>
 #include <xf86drmMode.h>
+
+#include "roundtrip.h"
 
 struct frame {
 	uint32_t width, height, pitch, handle, id;
@@ -115,14 +120,24 @@ static void make_frame(int fd, struct frame *f)
 		fail("mmap");
 }
 
+static drmModeConnector *numbered(int fd, const drmModeRes *res, int head)
+{
+	drmModeConnector *c = head < res->count_connectors ?
+		drmModeGetConnector(fd, res->connectors[head]) : NULL;
+
+	if (c && c->connection == DRM_MODE_CONNECTED && c->count_modes)
+		return c;
+	drmModeFreeConnector(c);
+	return NULL;
+}
+
 static drmModeConnector *connected(int fd, const drmModeRes *res)
 {
 	for (int i = 0; i < res->count_connectors; i++) {
-		drmModeConnector *c = drmModeGetConnector(fd, res->connectors[i]);
+		drmModeConnector *c = numbered(fd, res, i);
 
-		if (c && c->connection == DRM_MODE_CONNECTED && c->count_modes)
+		if (c)
 			return c;
-		drmModeFreeConnector(c);
 	}
 	return NULL;
 }
@@ -153,15 +168,32 @@ static uint32_t pick_crtc(int fd, const drmModeRes *res, const drmModeConnector 
 	return 0;
 }
 
+static bool is_virtio(int fd)
+{
+	drmVersion *v = drmGetVersion(fd);
+	bool is = v && !strcmp(v->name, "virtio_gpu");
+
+	drmFreeVersion(v);
+	return is;
+}
+
 /* The framebuffer is handed over after it is drawn, so that drivers with a
  * shadow copy show it too; those that scan out of it directly need no more.
+ * Where commands are answered later, wait for what is the last. One process at
+ * a time may set modes: what wants one head lets others have the rest.
  */
 static void show(int fd, struct frame *f, drmModeConnector *c, drmModeModeInfo *mode,
-		 uint32_t crtc)
+		 uint32_t crtc, bool share)
 {
+	uint32_t handle;
+
 	if (drmModeSetCrtc(fd, crtc, f->id, 0, 0, &c->connector_id, 1, mode))
 		fail("modeset");
 	drmModeDirtyFB(fd, f->id, NULL, 0);
+	if (is_virtio(fd) && roundtrip(fd, &handle))
+		fail("the GPU doesn't answer");
+	if (share && drmDropMaster(fd))
+		fail("cannot share the device");
 }
 
 int main(int argc, char **argv)
@@ -174,10 +206,13 @@ int main(int argc, char **argv)
 	drmModeRes *res;
 	bool background = false;
 	long times = 1;
-	int fd, opt;
+	int fd, opt, head = -1;
 
-	while ((opt = getopt(argc, argv, "d:fn:w:F:")) != -1) {
+	while ((opt = getopt(argc, argv, "c:d:fn:w:F:")) != -1) {
 		switch (opt) {
+		case 'c':
+			head = strtol(optarg, NULL, 0);
+			break;
 		case 'd':
 			device = optarg;
 			break;
@@ -200,8 +235,8 @@ int main(int argc, char **argv)
 	if (!flat)
 		seed = argv[optind++];
 	if (!flat && !seed) {
-		fprintf(stderr, "usage: draw [-d DEVICE] [-f] SEED [WxH]\n"
-			"       draw [-d DEVICE] [-n N] [-w FIFO] -F COLOUR [WxH]\n");
+		fprintf(stderr, "usage: draw [-d DEVICE] [-c HEAD] [-f] SEED [WxH]\n"
+			"       draw [-d DEVICE] [-c HEAD] [-n N] [-w FIFO] -F COLOUR [WxH]\n");
 		return 2;
 	}
 	if (optind < argc)
@@ -213,7 +248,7 @@ int main(int argc, char **argv)
 	res = drmModeGetResources(fd);
 	if (!res)
 		fail("not a display device");
-	c = connected(fd, res);
+	c = head < 0 ? connected(fd, res) : numbered(fd, res, head);
 	if (!c) {
 		fprintf(stderr, "draw: nothing is connected\n");
 		return 1;
@@ -231,7 +266,7 @@ int main(int argc, char **argv)
 		uint32_t value = strtoul(flat, NULL, 16);
 
 		fill(&frame, value, 1);
-		show(fd, &frame, c, mode, pick_crtc(fd, res, c));
+		show(fd, &frame, c, mode, pick_crtc(fd, res, c), head >= 0);
 		/* The modeset is over: from here on only pixels are written. */
 		printf("READY %ux%u\n", frame.width, frame.height);
 		fflush(stdout);
@@ -245,7 +280,7 @@ int main(int argc, char **argv)
 	}
 
 	picture(&frame, seed);
-	show(fd, &frame, c, mode, pick_crtc(fd, res, c));
+	show(fd, &frame, c, mode, pick_crtc(fd, res, c), head >= 0);
 	printf("READY %ux%u\n", frame.width, frame.height);
 	fflush(stdout);
 	if (background && daemon(0, 0))

@@ -495,9 +495,11 @@ static const struct mvgpu_type bench_types[] = {
 
 static struct mvgpu_parent *bench_probe(struct pci_dev *pdev, struct mvgpu_driver *drv)
 {
+	const struct mvgpu_budget budget = { .vgpus = 1 };
+
 	if (dma_set_mask_and_coherent(&pdev->dev, DMA_BIT_MASK(64)))
 		return ERR_PTR(-EIO);
-	return mvgpu_register_parent(&pdev->dev, drv, NULL, NULL);
+	return mvgpu_register_parent(&pdev->dev, drv, &budget, NULL);
 }
 
 static const struct pci_device_id bench_ids[] = {
@@ -511,7 +513,6 @@ static struct mvgpu_driver bench_driver = {
 	.probe = bench_probe,
 	.types = bench_types,
 	.num_types = ARRAY_SIZE(bench_types),
-	.max_vgpus = 1,
 	.priv_size = sizeof(struct bench),
 	.init = bench_init,
 	.reset = bench_reset,

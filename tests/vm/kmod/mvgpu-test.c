@@ -122,17 +122,19 @@ static void test_vgpu_reset(struct mvgpu *vgpu)
 }
 
 static const struct mvgpu_type test_types[] = {
-	{ "1m", "Test device", TEST_VRAM, 0, 0 },
+	{ .name = "1m", .pretty_name = "Test device", .vram = TEST_VRAM },
 };
 
 static struct mvgpu_parent *test_probe(struct pci_dev *pdev, struct mvgpu_driver *drv)
 {
-	struct mvgpu_aperture aperture = {
-		.start = pci_resource_start(pdev, 2),
-		.size = pci_resource_len(pdev, 2),
+	const struct mvgpu_budget budget = {
+		.aperture = {
+			.start = pci_resource_start(pdev, 2),
+			.size = pci_resource_len(pdev, 2),
+		},
 	};
 
-	return mvgpu_register_parent(&pdev->dev, drv, &aperture, NULL);
+	return mvgpu_register_parent(&pdev->dev, drv, &budget, NULL);
 }
 
 static const struct pci_device_id test_ids[] = {

@@ -12,6 +12,15 @@ use MVGPU::Initramfs;
 use MVGPU::Qmp;
 use Time::HiRes qw(time sleep);
 
+# The IOMMUs a guest can have: QEMU's machine option and device, the kernel line. VFIO
+# needs to hear of mappings that a guest adds, hence caching mode; emulated, an IOMMU
+# and interrupts through KVM need them apart.
+my %iommu = (
+	none => ['', '', ''],
+	intel => [',kernel-irqchip=split', 'intel-iommu,caching-mode=on', 'intel_iommu=on'],
+	virtio => ['', 'virtio-iommu-pci', ''],
+);
+
 # Made by $rig->guest(); see there for the options.
 sub new($class, $rig, $slot, %o)
 {
@@ -78,6 +87,8 @@ sub _prepare($self)
 	my $ramfs = MVGPU::Initramfs->new($dir, $release);
 	$ramfs->add_file('/init', "$self->{rig}{here}/guest/init-l2", 0755);
 	$ramfs->add_file('/agent', "$self->{rig}{here}/guest/agent", 0755);
+	# Devices behind it are not probed before its driver is there.
+	$ramfs->add_modules(qw(virtio_pci virtio_iommu)) if ($self->{iommu} // '') eq 'virtio';
 	$ramfs->add_modules(qw(virtio_pci virtio_console), ($self->{modules} // ['bochs'])->@*);
 	$ramfs->add_program($_)
 		for "$guest/draw", "$guest/bar", ($self->{programs} // [])->@*;
@@ -97,18 +108,22 @@ sub _command($self)
 	my $ports = "/dev/virtio-ports/g$self->{slot}{number}";
 	my (undef, $initrd) = $self->scratch('initrd');
 	my $display = $self->{display} ? 'on' : 'off';
+	my $iommu = $iommu{$self->{iommu} // 'none'} // die "no such IOMMU: $self->{iommu}\n";
+	my ($machine, $iommu_device, $iommu_append) = @$iommu;
 	my $n = 0;
 
 	my @command = (
 		'qemu-system-x86_64', '-name', $self->{name}, '-accel', $self->{accel} // 'kvm',
 		'-cpu', $self->{cpu} // $self->{rig}->guest_cpu($self->{accel} // 'kvm'),
-		'-machine', 'q35', '-m', $self->{mem} // 256, '-smp', $self->{smp} // 1,
+		'-machine', "q35$machine", '-m', $self->{mem} // 256, '-smp', $self->{smp} // 1,
 		qw(-nodefaults -no-user-config -nic none -vga none -display none -no-reboot),
 		'-kernel', "/rig/vmlinuz-$self->{release}", '-initrd', $initrd,
 		# Every character on the serial line is an exit to an emulated
 		# hypervisor: the boot's chatter stays in the log buffer.
 		'-append', 'console=ttyS0 earlyprintk=ttyS0 loglevel=5 panic=-1 mitigations=off tsc=reliable '
-			. 'iomem=relaxed random.trust_cpu=on ' . ($self->{append} // ''),
+			. "iomem=relaxed random.trust_cpu=on $iommu_append " . ($self->{append} // ''),
+		# Before the devices that are to lie behind it
+		($iommu_device ? ('-device', $iommu_device) : ()),
 		'-chardev', "pipe,id=console,path=$ports.console", '-serial', 'chardev:console',
 		'-chardev', "pipe,id=qmp,path=$ports.qmp", '-mon', 'chardev=qmp,mode=control',
 		'-chardev', "pipe,id=agent,path=$ports.agent",
@@ -156,19 +171,38 @@ sub wait_boot($self)
 
 sub boot_seconds($self) { return $self->{boot_seconds} }
 
-# Shows a picture of draw.c in place of an earlier one; returns its Image.
-sub draw($self, $seed, $size = '')
+# Shows a picture of draw.c in place of an earlier one; returns its Image. With
+# card => n or head => n, from 0, other heads keep what was drawn on them like that.
+sub draw($self, $seed, $size = '', %o)
 {
-	$self->undraw;
-	my $output = $self->must("draw -f '$seed' $size");
+	my $where = _where(%o);
+
+	$self->undraw(%o);
+	my $output = $self->must("draw $where-f '$seed' $size");
 	my ($width, $height) = $output =~ /READY (\d+)x(\d+)/
 		or $self->trouble("draw said: $output");
 	return MVGPU::Image->picture($seed, $width, $height);
 }
 
-sub undraw($self)
+sub _where(%o)
 {
-	$self->must('killall draw 2>/dev/null; while pidof draw >/dev/null; do usleep 10000; done');
+	return '' unless %o;
+	return sprintf '-d /dev/dri/card%d -c %d ', $o{card} // 0, $o{head} // 0;
+}
+
+sub undraw($self, %o)
+{
+	# What has all heads can't stay either.
+	my $which = %o ? "'draw -f'* | 'draw @{[_where(%o)]}'*" : '*';
+
+	$self->must(<<~EOF);
+	for pid in \$(pidof draw); do
+		case \$(tr '\\0' ' ' </proc/\$pid/cmdline) in $which)
+			kill \$pid
+			while kill -0 \$pid; do usleep 10000; done
+		esac
+	done 2>/dev/null
+	EOF
 }
 
 # Sends a signal to the guest's QEMU and waits until it has gone.

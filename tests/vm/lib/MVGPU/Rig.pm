@@ -364,6 +364,42 @@ sub adopt($self, $which, $driver)
 	return $bdf;
 }
 
+# Hands a virtio device over to our driver, from whichever has it, and the other way; both
+# return its PCI address. Take IDs, an address or a virtio device's name.
+sub adopt_virtio($self, $which = '1af4:1050', $driver = 'mvgpu-virtio')
+{
+	my $bdf = $self->_virtio($which);
+
+	$self->must(<<~EOF);
+	set -e
+	echo $bdf >/sys/bus/virtio/drivers/$driver/adopt
+	bound=\$(readlink /sys/bus/pci/devices/$bdf/virtio*/driver) ||
+		{ echo "$driver did not bind $bdf"; exit 1; }
+	[ "\${bound##*/}" = $driver ]
+	EOF
+	return $bdf;
+}
+
+sub release_virtio($self, $which = '1af4:1050', $driver = 'mvgpu-virtio')
+{
+	my $bdf = $self->_virtio($which);
+
+	$self->must("echo $bdf >/sys/bus/virtio/drivers/$driver/release");
+	return $bdf;
+}
+
+sub _virtio($self, $which)
+{
+	my $bdf;
+
+	if ($which =~ /^virtio\d+$/) {
+		($bdf) = $self->must("readlink -f /sys/bus/virtio/devices/$which") =~ m{([^/]+)/$which$};
+	} else {
+		($bdf) = $which =~ /^[0-9a-f]{4}:[0-9a-f]{2}:/ ? $which : $self->find_pci($which);
+	}
+	return $bdf // $self->trouble("no virtio device $which");
+}
+
 sub uuid
 {
 	open my $fh, '<', '/proc/sys/kernel/random/uuid' or die "no UUID: $!\n";
@@ -440,6 +476,8 @@ sub no_leaks($self, %o)
 # name		of your choice; kernel: a version, guest_kernel if not given
 # vgpu		a UUID or several; display => 1: L1's QEMU displays it
 # devices	further QEMU device strings; args: further QEMU arguments
+# iommu		intel or virtio: the guest's own (vGPUs lie behind it, QEMU's own virtio
+#		devices only with iommu_platform=on)
 # modules	what to load in the guest, ['bochs'] if not given
 # mem, smp, cpu, accel (kvm), append, timeout
 # programs	to put into its /bin; files => {path => from}

@@ -59,6 +59,27 @@ static inline void mvgpu_eventfd_signal(struct eventfd_ctx *ctx)
 #define MVGPU_IOMMUFD_OPS
 #endif
 
+#ifdef _LINUX_VIRTIO_CONFIG_H
+/* From 6.11 on, a virtqueue's name and its callback come in one structure. */
+static inline int mvgpu_find_vqs(struct virtio_device *vdev, unsigned int n,
+				 struct virtqueue **vqs, vq_callback_t **callbacks,
+				 const char *const *names)
+{
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 11, 0)
+	struct virtqueue_info info[4] = {};
+	unsigned int i;
+
+	if (n > ARRAY_SIZE(info))
+		return -EINVAL;
+	for (i = 0; i < n; i++)
+		info[i] = (struct virtqueue_info){ names[i], callbacks[i] };
+	return virtio_find_vqs(vdev, n, vqs, info, NULL);
+#else
+	return virtio_find_vqs(vdev, n, vqs, callbacks, (const char **)names, NULL);
+#endif
+}
+#endif
+
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 3, 0)
 #define vm_flags_set(vma, flags)	((vma)->vm_flags |= (flags))
 #define vm_flags_clear(vma, flags)	((vma)->vm_flags &= ~(flags))

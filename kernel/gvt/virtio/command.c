@@ -1,0 +1,364 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * command.c - the guest's commands: taken from its rings, checked, translated, and answered
+ *
+ * The virtio specification 1.2, section 5.7.6. A command is read once into memory of our
+ * own. What has to be answered by the hardware comes back through vg_sched_pop_done().
+ */
+#include <linux/slab.h>
+#include "gpu.h"
+
+#define BURST	256	/* chains that one run of the work item takes */
+
+/* The fixed part of every command that we know */
+union request {
+	struct virtio_gpu_ctrl_hdr hdr;
+	struct virtio_gpu_resource_create_2d create;
+	struct virtio_gpu_resource_unref unref;
+	struct virtio_gpu_set_scanout scanout;
+	struct virtio_gpu_resource_flush flush;
+	struct virtio_gpu_transfer_to_host_2d transfer;
+	struct virtio_gpu_resource_attach_backing attach;
+	struct virtio_gpu_resource_detach_backing detach;
+	struct virtio_gpu_cmd_get_edid edid;
+	struct virtio_gpu_update_cursor cursor;
+};
+
+/* Fences are the guest's: whatever has been asked with one is answered with it */
+static void copy_fence(struct virtio_gpu_ctrl_hdr *to, const struct virtio_gpu_ctrl_hdr *from)
+{
+	u32 flags = le32_to_cpu(from->flags) & VIRTIO_GPU_FLAG_FENCE;
+
+	to->flags = cpu_to_le32(flags);
+	to->fence_id = flags ? from->fence_id : 0;
+	to->ctx_id = flags ? from->ctx_id : 0;
+}
+
+/* Answer the guest. 0, -EAGAIN to be called again, or an errno if its queue is broken. */
+static int reply(struct vg_queue *q, struct vg_cmd *cmd)
+{
+	u32 len = min_t(u64, cmd->resp_len, cmd->chain.in_len);
+	int ret;
+
+	if (len) {
+		copy_fence(cmd->resp, &cmd->hdr);
+		ret = vg_chain_write(q, &cmd->chain, 0, cmd->resp, len);
+		if (ret)
+			return ret;
+	}
+	return vg_queue_push(q, cmd->chain.head, len);
+}
+
+/* What needs no hardware is a command that has been executed already */
+static struct vg_cmd *local_cmd(struct vg_vgpu *v, size_t resp_len)
+{
+	return vg_cmd_alloc(v, 0, sizeof(struct virtio_gpu_ctrl_hdr), resp_len,
+			    GFP_KERNEL_ACCOUNT);
+}
+
+static u32 do_display_info(struct vg_vgpu *v, struct vg_cmd **cmd)
+{
+	*cmd = local_cmd(v, sizeof(struct virtio_gpu_resp_display_info));
+	if (!*cmd)
+		return VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY;
+	(*cmd)->local = true;
+	vg_display_info(v, (struct virtio_gpu_resp_display_info *)(*cmd)->resp);
+	return 0;
+}
+
+static u32 do_edid(struct vg_vgpu *v, u32 head, struct vg_cmd **cmd)
+{
+	if (head >= v->num_heads)
+		return VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
+	*cmd = local_cmd(v, sizeof(struct virtio_gpu_resp_edid));
+	if (!*cmd)
+		return VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY;
+	(*cmd)->local = true;
+	vg_display_edid(v, head, (struct virtio_gpu_resp_edid *)(*cmd)->resp);
+	return 0;
+}
+
+/* ---- what the hardware has to do ---- */
+
+static u32 do_attach(struct vg_vgpu *v, struct vg_queue *q, const struct vg_chain *chain,
+		     const struct virtio_gpu_resource_attach_backing *req,
+		     struct vg_cmd **cmd)
+{
+	struct vg_resource *res = vg_resource_find(v, le32_to_cpu(req->resource_id));
+	u32 n = le32_to_cpu(req->nr_entries), i;
+	struct virtio_gpu_mem_entry *entry;
+	struct mvgpu_range *range;
+
+	if (!res)
+		return VIRTIO_GPU_RESP_ERR_INVALID_RESOURCE_ID;
+	if (!n || n > VG_MAX_ENTRIES || chain->out_len < sizeof(*req) + n * sizeof(*entry))
+		return VIRTIO_GPU_RESP_ERR_UNSPEC;
+	entry = kvmalloc_array(n, sizeof(*entry), GFP_KERNEL_ACCOUNT);
+	range = kvmalloc_array(n, sizeof(*range), GFP_KERNEL_ACCOUNT);
+	if (!entry || !range ||
+	    vg_chain_read(q, chain, sizeof(*req), entry, n * sizeof(*entry))) {
+		kvfree(entry);
+		kvfree(range);
+		return VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY;
+	}
+	for (i = 0; i < n; i++) {
+		range[i].iova = le64_to_cpu(entry[i].addr);
+		range[i].len = le32_to_cpu(entry[i].length);
+	}
+	kvfree(entry);
+	return vg_resource_attach(res, range, n, cmd);
+}
+
+/* Commands whose fixed part is told the hardware with nothing but the id changed */
+static u32 forward(struct vg_vgpu *v, const union request *req, size_t len, __le32 *id,
+		   u64 bytes, struct vg_cmd **cmd)
+{
+	struct vg_resource *res = vg_resource_find(v, le32_to_cpu(*id));
+	struct virtio_gpu_ctrl_hdr *hdr;
+	size_t at = (void *)id - (void *)req;
+
+	if (!res)
+		return VIRTIO_GPU_RESP_ERR_INVALID_RESOURCE_ID;
+	*cmd = vg_cmd_alloc(v, le32_to_cpu(req->hdr.type), len, sizeof(*hdr),
+			    GFP_KERNEL_ACCOUNT);
+	if (!*cmd)
+		return VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY;
+	hdr = (*cmd)->req;
+	memcpy(hdr + 1, &req->hdr + 1, len - sizeof(*hdr));
+	*(__le32 *)((*cmd)->req + at) = cpu_to_le32(res->hw_id);
+	(*cmd)->bytes = bytes;
+	vg_cmd_set_res(*cmd, res, VG_NO_EFFECT);
+	return 0;
+}
+
+static u32 do_transfer(struct vg_vgpu *v, union request *req, struct vg_cmd **cmd)
+{
+	struct virtio_gpu_transfer_to_host_2d *t = &req->transfer;
+	struct vg_resource *res = vg_resource_find(v, le32_to_cpu(t->resource_id));
+	u32 error;
+
+	if (res && vg_resource_lost(res)) {
+		error = vg_resource_back_again(res);
+		if (error)
+			return error;
+	}
+	return forward(v, req, sizeof(*t), &t->resource_id,
+		       4ull * le32_to_cpu(t->r.width) * le32_to_cpu(t->r.height), cmd);
+}
+
+/* Bytes that a command has to have, 0 if we don't know it */
+static size_t request_size(u32 type)
+{
+	switch (type) {
+	case VIRTIO_GPU_CMD_GET_DISPLAY_INFO:
+		return sizeof(struct virtio_gpu_ctrl_hdr);
+	case VIRTIO_GPU_CMD_GET_EDID:
+		return sizeof(struct virtio_gpu_cmd_get_edid);
+	case VIRTIO_GPU_CMD_RESOURCE_CREATE_2D:
+		return sizeof(struct virtio_gpu_resource_create_2d);
+	case VIRTIO_GPU_CMD_RESOURCE_UNREF:
+		return sizeof(struct virtio_gpu_resource_unref);
+	case VIRTIO_GPU_CMD_SET_SCANOUT:
+		return sizeof(struct virtio_gpu_set_scanout);
+	case VIRTIO_GPU_CMD_RESOURCE_FLUSH:
+		return sizeof(struct virtio_gpu_resource_flush);
+	case VIRTIO_GPU_CMD_TRANSFER_TO_HOST_2D:
+		return sizeof(struct virtio_gpu_transfer_to_host_2d);
+	case VIRTIO_GPU_CMD_RESOURCE_ATTACH_BACKING:
+		return sizeof(struct virtio_gpu_resource_attach_backing);
+	case VIRTIO_GPU_CMD_RESOURCE_DETACH_BACKING:
+		return sizeof(struct virtio_gpu_resource_detach_backing);
+	default:
+		return 0;
+	}
+}
+
+/* 0 with *@cmd, or VIRTIO_GPU_RESP_ERR_* */
+static u32 control(struct vg_vgpu *v, struct vg_queue *q, const struct vg_chain *chain,
+		   union request *req, struct vg_cmd **cmd)
+{
+	u32 type = le32_to_cpu(req->hdr.type);
+	struct vg_resource *res;
+
+	if (!request_size(type) || chain->out_len < request_size(type))
+		return VIRTIO_GPU_RESP_ERR_UNSPEC;
+	switch (type) {
+	case VIRTIO_GPU_CMD_GET_DISPLAY_INFO:
+		return do_display_info(v, cmd);
+	case VIRTIO_GPU_CMD_GET_EDID:
+		return do_edid(v, le32_to_cpu(req->edid.scanout), cmd);
+	case VIRTIO_GPU_CMD_RESOURCE_CREATE_2D:
+		return vg_resource_create(v, &req->create, cmd);
+	case VIRTIO_GPU_CMD_SET_SCANOUT:
+		return vg_display_scanout(v, &req->scanout, cmd);
+	case VIRTIO_GPU_CMD_RESOURCE_FLUSH:
+		return forward(v, req, sizeof(req->flush), &req->flush.resource_id, 0, cmd);
+	case VIRTIO_GPU_CMD_TRANSFER_TO_HOST_2D:
+		return do_transfer(v, req, cmd);
+	case VIRTIO_GPU_CMD_RESOURCE_ATTACH_BACKING:
+		return do_attach(v, q, chain, &req->attach, cmd);
+	}
+	/* the id is where all that are left have it */
+	res = vg_resource_find(v, le32_to_cpu(req->unref.resource_id));
+	if (!res)
+		return VIRTIO_GPU_RESP_ERR_INVALID_RESOURCE_ID;
+	return type == VIRTIO_GPU_CMD_RESOURCE_UNREF ? vg_resource_unref(res, cmd) :
+						       vg_resource_detach(res, cmd);
+}
+
+static struct vg_cmd *cursor(struct vg_vgpu *v, const struct vg_chain *chain,
+			     const union request *req)
+{
+	u32 type = le32_to_cpu(req->hdr.type);
+
+	if (chain->out_len < sizeof(req->cursor) ||
+	    (type != VIRTIO_GPU_CMD_UPDATE_CURSOR && type != VIRTIO_GPU_CMD_MOVE_CURSOR))
+		return NULL;
+	return vg_display_cursor(v, &req->cursor);
+}
+
+/* Returns as reply(); the chain is freed, or a command has it */
+static int handle(struct vg_vgpu *v, struct vg_queue *q, unsigned int queue,
+		  struct vg_chain *chain)
+{
+	struct vg_cmd *cmd = NULL;
+	union request req = {};
+	u32 error = 0;
+	int ret;
+
+	ret = vg_chain_read(q, chain, 0, &req, min_t(u64, chain->out_len, sizeof(req)));
+	if (ret)
+		goto err_free;
+	if (queue == VG_CURSORQ)
+		cmd = cursor(v, chain, &req);
+	else
+		error = control(v, q, chain, &req, &cmd);
+	if (!cmd) {
+		cmd = local_cmd(v, queue == VG_CURSORQ ? 0 : sizeof(*cmd->resp));
+		if (!cmd) {
+			ret = -ENOMEM;
+			goto err_free;
+		}
+		cmd->local = true;
+		cmd->queue = queue;
+		if (error)
+			cmd->resp->type = cpu_to_le32(error);
+	}
+	cmd->guest = true;
+	cmd->hdr = req.hdr;
+	cmd->chain = *chain;
+	cmd->epoch = v->epoch[queue];
+	copy_fence(cmd->req, &req.hdr);
+	v->outstanding++;
+	if (cmd->local)
+		vg_sched_answered(cmd);
+	else
+		vg_cmd_queue(cmd);
+	return 0;
+
+err_free:
+	if (ret == -EAGAIN)
+		vg_queue_unpop(q);
+	vg_chain_free(chain);
+	return ret;
+}
+
+/* ---- what the hardware has done ---- */
+
+/* It failed only because the memory had gone away: it may be back */
+static bool again(struct vg_cmd *cmd)
+{
+	const struct virtio_gpu_ctrl_hdr *hdr = cmd->req;
+
+	if (cmd->retried || hdr->type != cpu_to_le32(VIRTIO_GPU_CMD_TRANSFER_TO_HOST_2D) ||
+	    le32_to_cpu(cmd->resp->type) < VIRTIO_GPU_RESP_ERR_UNSPEC ||
+	    vg_resource_find(cmd->v, cmd->res->id) != cmd->res || !vg_resource_lost(cmd->res) ||
+	    vg_resource_back_again(cmd->res))
+		return false;
+	cmd->retried = true;
+	return true;
+}
+
+/* A run of the work item answers what has been executed. Returns as reply(). */
+static int answer_all(struct vg_vgpu *v)
+{
+	struct vg_cmd *cmd;
+	struct vg_queue *q;
+	int ret;
+
+	while ((cmd = vg_sched_pop_done(v))) {
+		if (!cmd->guest) {
+			vg_cmd_free(cmd);
+			continue;
+		}
+		q = &v->t.queue[cmd->queue];
+		if (!cmd->local && again(cmd)) {
+			vg_cmd_queue(cmd);
+			continue;
+		}
+		ret = cmd->epoch == v->epoch[cmd->queue] ? reply(q, cmd) : 0;
+		if (ret == -EAGAIN) {
+			vg_sched_unpop_done(cmd);
+			return ret;
+		}
+		v->outstanding--;
+		vg_cmd_free(cmd);
+		if (ret)
+			return ret;
+	}
+	return 0;
+}
+
+/* 1 if there is more to take, 0 if not, or as reply() */
+static int take_all(struct vg_vgpu *v, unsigned int queue)
+{
+	struct vg_queue *q = &v->t.queue[queue];
+	struct vg_chain chain;
+	unsigned int n;
+	int ret;
+
+	for (n = 0; q->enabled && v->outstanding < VG_MAX_COMMANDS; n++) {
+		if (n == BURST)
+			return 1;
+		ret = vg_queue_pop(q, &chain);
+		if (ret > 0)
+			ret = handle(v, q, queue, &chain);
+		else if (!ret && !vg_queue_listen(q))
+			return 0;
+		if (ret)
+			return ret;
+	}
+	return 0;
+}
+
+/**
+ * vg_command_work() - a vGPU's work item: answer its guest, and see what that wants
+ * @work: vg_vgpu.work
+ *
+ * Context: process context, may sleep.
+ */
+void vg_command_work(struct work_struct *work)
+{
+	struct vg_vgpu *v = container_of(to_delayed_work(work), struct vg_vgpu, work);
+	struct vg_transport *t = &v->t;
+	unsigned int i;
+	int ret;
+
+	mutex_lock(&t->lock);
+	if (READ_ONCE(v->strikes) >= VG_MAX_STRIKES)
+		vg_transport_broken(t, "the GPU has hung on its commands");
+	ret = answer_all(v);
+	for (i = 0; i < VG_NUM_QUEUES && ret >= 0; i++) {
+		int more = take_all(v, i);
+
+		ret = more < 0 ? more : ret | more;
+	}
+	for (i = 0; i < VG_NUM_QUEUES; i++)
+		if (t->queue[i].enabled)
+			vg_transport_queue_irq(t, &t->queue[i]);
+	if (ret < 0 && ret != -EAGAIN)
+		vg_transport_broken(t, "its queue or what is in it is not the guest's memory");
+	mutex_unlock(&t->lock);
+	if (ret == -EAGAIN || ret > 0)
+		mod_delayed_work(v->gpu->wq, &v->work, ret > 0 ? 0 : 1);
+}

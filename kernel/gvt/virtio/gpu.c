@@ -1,0 +1,441 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * gpu.c - struct vg_gpu: the physical virtio-gpu, how an operator hands it over, and how it
+ * is restarted when it has hung
+ */
+#include <linux/module.h>
+#include <linux/pci.h>
+#include <linux/sizes.h>
+#include <linux/slab.h>
+#include <linux/virtio.h>
+#include <linux/virtio_config.h>
+#include <linux/virtio_ids.h>
+#include "compat.h"
+#include "gpu.h"
+
+#define MEMORY		SZ_256M		/* what QEMU's virtio-gpu holds, if not told otherwise */
+#define MAX_VGPUS	64
+
+static bool gone(struct vg_gpu *gpu)
+{
+	return !pci_device_is_present(to_pci_dev(gpu->vdev->dev.parent));
+}
+
+/* ---- its queues ---- */
+
+static void control_done(struct virtqueue *vq)
+{
+	vg_sched_done(vq->vdev->priv, VG_CONTROLQ);
+}
+
+static void cursor_done(struct virtqueue *vq)
+{
+	vg_sched_done(vq->vdev->priv, VG_CURSORQ);
+}
+
+static int find_queues(struct vg_gpu *gpu)
+{
+	static const char *const names[] = { "control", "cursor" };
+	vq_callback_t *callbacks[] = { control_done, cursor_done };
+	struct virtqueue *vqs[VG_NUM_QUEUES];
+	int ret;
+
+	ret = mvgpu_find_vqs(gpu->vdev, VG_NUM_QUEUES, vqs, callbacks, names);
+	if (ret)
+		return ret;
+	spin_lock_irq(&gpu->lock);
+	memcpy(gpu->vq, vqs, sizeof(vqs));
+	spin_unlock_irq(&gpu->lock);
+	virtio_device_ready(gpu->vdev);
+	return 0;
+}
+
+static void delete_queues(struct vg_gpu *gpu)
+{
+	spin_lock_irq(&gpu->lock);
+	memset(gpu->vq, 0, sizeof(gpu->vq));
+	spin_unlock_irq(&gpu->lock);
+	gpu->vdev->config->del_vqs(gpu->vdev);
+}
+
+/* ---- its display ---- */
+
+static int get_display_info(struct vg_gpu *gpu)
+{
+	const struct virtio_gpu_resp_display_info *info;
+	struct vg_cmd *cmd;
+	unsigned int i;
+	int ret;
+
+	cmd = vg_cmd_alloc(&gpu->own, VIRTIO_GPU_CMD_GET_DISPLAY_INFO,
+			   sizeof(struct virtio_gpu_ctrl_hdr), sizeof(*info), GFP_KERNEL);
+	if (!cmd)
+		return -ENOMEM;
+	ret = vg_sched_execute(cmd);
+	info = (const void *)cmd->resp;
+	for (i = 0; !ret && i < gpu->num_scanouts; i++)
+		gpu->scanout[i] = info->pmodes[i].enabled ? info->pmodes[i].r :
+							    (struct virtio_gpu_rect){};
+	vg_cmd_free(cmd);
+	return ret;
+}
+
+static void config_work(struct work_struct *work)
+{
+	struct vg_gpu *gpu = container_of(work, struct vg_gpu, config_work);
+	struct vg_vgpu *v;
+	u32 events;
+
+	virtio_cread_le(gpu->vdev, struct virtio_gpu_config, events_read, &events);
+	if (!(events & VIRTIO_GPU_EVENT_DISPLAY))
+		return;
+	virtio_cwrite_le(gpu->vdev, struct virtio_gpu_config, events_clear, &events);
+	mutex_lock(&gpu->vgpus_lock);
+	if (!get_display_info(gpu))
+		list_for_each_entry(v, &gpu->vgpus, node)
+			vg_display_changed(v);
+	mutex_unlock(&gpu->vgpus_lock);
+}
+
+static void vg_config_changed(struct virtio_device *vdev)
+{
+	struct vg_gpu *gpu = vdev->priv;
+
+	queue_work(gpu->wq, &gpu->config_work);
+}
+
+/* ---- restarting it ---- */
+
+/* The hardware forgets everything; what it has not executed waits for vg_restore() */
+static int vg_freeze(struct virtio_device *vdev)
+{
+	struct vg_gpu *gpu = vdev->priv;
+
+	vg_sched_stop(gpu);
+	virtio_reset_device(vdev);
+	vg_sched_requeue(gpu, gpu->hung);
+	delete_queues(gpu);
+	return 0;
+}
+
+static int vg_restore(struct virtio_device *vdev)
+{
+	struct vg_gpu *gpu = vdev->priv;
+	struct vg_cmd *cmd, *next;
+	struct vg_vgpu *v;
+	LIST_HEAD(replay);
+	int ret;
+
+	ret = find_queues(gpu);
+	list_for_each_entry(v, &gpu->vgpus, node)
+		ret = ret ?: vg_resources_replay(v, &replay);
+	list_for_each_entry(v, &gpu->vgpus, node)
+		ret = ret ?: vg_display_replay(v, &replay);
+	if (ret) {
+		list_for_each_entry_safe(cmd, next, &replay, node)
+			vg_cmd_free(cmd);
+		return ret;
+	}
+	vg_sched_restart(gpu, &replay);
+	return 0;
+}
+
+/**
+ * vg_gpu_recover() - reset hardware that does not answer, and go on
+ * @gpu: the hardware
+ *
+ * virtio has no smaller reset. The command that it hung on fails, all others are executed
+ * afterwards. When this returns 0, the hardware reaches no memory that it reached before
+ * and has not been told of again.
+ *
+ * Context: process context, sleeps. No lock that is held while somebody waits for the
+ * hardware.
+ * Return: 0; -EBUSY while the host suspends or removes the device.
+ */
+int vg_gpu_recover(struct vg_gpu *gpu)
+{
+	struct device *dev = gpu->vdev->dev.parent;
+	int ret = 0;
+
+	mutex_lock(&gpu->recovery);
+	if (gone(gpu)) {
+		vg_sched_fail(gpu);
+	} else if (!device_trylock(dev)) {
+		ret = -EBUSY;
+	} else {
+		dev_warn(dev, "mvgpu-virtio: the GPU does not answer: resetting it\n");
+		gpu->hung = true;
+		ret = virtio_device_freeze(gpu->vdev) ?: virtio_device_restore(gpu->vdev);
+		gpu->hung = false;
+		if (ret) {
+			dev_err(dev, "mvgpu-virtio: the GPU does not come back: %d\n", ret);
+			virtio_reset_device(gpu->vdev);
+			vg_sched_fail(gpu);
+			ret = 0;
+		}
+		device_unlock(dev);
+	}
+	mutex_unlock(&gpu->recovery);
+	return ret;
+}
+
+static void watchdog(struct work_struct *work)
+{
+	struct vg_gpu *gpu = container_of(to_delayed_work(work), struct vg_gpu, watchdog);
+
+	if (vg_gpu_recover(gpu))
+		mod_delayed_work(gpu->wq, &gpu->watchdog, HZ);
+}
+
+/* ---- its life ---- */
+
+/* The device that an operator is handing over */
+static struct device *adopted;
+static DEFINE_MUTEX(adopt_lock);	/* @adopted */
+
+static int gpu_check(struct virtio_device *vdev)
+{
+	u32 scanouts;
+
+	if (READ_ONCE(adopted) != &vdev->dev) {
+		dev_info(&vdev->dev, "left alone: no operator has handed it over\n");
+		return -ENODEV;
+	}
+	if (!dev_is_pci(vdev->dev.parent)) {
+		dev_err(&vdev->dev, "not on the PCI bus: it can't be a parent\n");
+		return -ENODEV;
+	}
+	if (!virtio_has_feature(vdev, VIRTIO_F_VERSION_1)) {
+		dev_err(&vdev->dev, "a legacy device is not supported\n");
+		return -ENODEV;
+	}
+	virtio_cread_le(vdev, struct virtio_gpu_config, num_scanouts, &scanouts);
+	if (!scanouts || scanouts > VG_MAX_HEADS) {
+		dev_err(&vdev->dev, "it claims to have %u heads\n", scanouts);
+		return -EINVAL;
+	}
+	return scanouts;
+}
+
+static struct vg_gpu *gpu_alloc(struct virtio_device *vdev, unsigned int scanouts)
+{
+	struct vg_gpu *gpu = kzalloc(sizeof(*gpu), GFP_KERNEL);
+
+	if (!gpu)
+		return NULL;
+	gpu->wq = alloc_workqueue("mvgpu-virtio/%s", WQ_UNBOUND | WQ_HIGHPRI, 0,
+				  dev_name(vdev->dev.parent));
+	if (!gpu->wq) {
+		kfree(gpu);
+		return NULL;
+	}
+	gpu->vdev = vdev;
+	gpu->num_scanouts = scanouts;
+	ida_init(&gpu->ids);
+	mutex_init(&gpu->vgpus_lock);
+	INIT_LIST_HEAD(&gpu->vgpus);
+	mutex_init(&gpu->recovery);
+	vg_vgpu_account(&gpu->own, gpu);
+	INIT_DELAYED_WORK(&gpu->watchdog, watchdog);
+	INIT_WORK(&gpu->config_work, config_work);
+	spin_lock_init(&gpu->lock);
+	INIT_LIST_HEAD(&gpu->urgent);
+	INIT_LIST_HEAD(&gpu->ready);
+	INIT_LIST_HEAD(&gpu->running);
+	init_waitqueue_head(&gpu->idle);
+	vdev->priv = gpu;
+	return gpu;
+}
+
+static void gpu_free(struct vg_gpu *gpu)
+{
+	destroy_workqueue(gpu->wq);
+	ida_destroy(&gpu->ids);
+	mutex_destroy(&gpu->recovery);
+	mutex_destroy(&gpu->vgpus_lock);
+	kfree(gpu);
+}
+
+/* No callback runs any more and the hardware reaches no memory */
+static void gpu_stop(struct vg_gpu *gpu)
+{
+	if (!gone(gpu))
+		virtio_reset_device(gpu->vdev);
+	vg_sched_fail(gpu);
+	cancel_work_sync(&gpu->config_work);
+	cancel_delayed_work_sync(&gpu->watchdog);
+	delete_queues(gpu);
+}
+
+static int vg_probe(struct virtio_device *vdev)
+{
+	int scanouts = gpu_check(vdev), ret;
+	struct mvgpu_budget budget = { .heads = max(scanouts, 0), .memory = MEMORY,
+				       .vgpus = MAX_VGPUS };
+	struct vg_gpu *gpu;
+
+	if (scanouts < 0)
+		return scanouts;
+	gpu = gpu_alloc(vdev, scanouts);
+	if (!gpu)
+		return -ENOMEM;
+	ret = find_queues(gpu);
+	if (ret)
+		goto err_free;
+	ret = get_display_info(gpu);
+	if (ret) {
+		dev_err(&vdev->dev, "it does not say what its heads are\n");
+		goto err_stop;
+	}
+	gpu->parent = mvgpu_register_parent(vdev->dev.parent, &vg_driver, &budget, gpu);
+	if (IS_ERR(gpu->parent)) {
+		ret = PTR_ERR(gpu->parent);
+		goto err_stop;
+	}
+	return 0;
+
+err_stop:
+	gpu_stop(gpu);
+err_free:
+	gpu_free(gpu);
+	return ret;
+}
+
+static void vg_remove(struct virtio_device *vdev)
+{
+	struct vg_gpu *gpu = vdev->priv;
+
+	if (gone(gpu))
+		vg_sched_fail(gpu);
+	mvgpu_unregister_parent(gpu->parent);
+	gpu_stop(gpu);
+	gpu_free(gpu);
+}
+
+/* ---- handing it over ---- */
+
+static struct virtio_driver virtio_driver;
+
+static int match_name(struct device *dev, const void *data)
+{
+	const char *name = data;
+
+	return sysfs_streq(name, dev_name(dev)) ||
+	       (dev->parent && sysfs_streq(name, dev_name(dev->parent)));
+}
+
+/* The virtio-gpu that an operator means, to be put, or an ERR_PTR */
+static struct device *find_gpu(const char *name)
+{
+	struct device *dev = bus_find_device(virtio_driver.driver.bus, NULL, name, match_name);
+
+	if (!dev) {
+		pr_err("mvgpu-virtio: there is no virtio device %.*s\n",
+		       (int)strcspn(name, "\n"), name);
+		return ERR_PTR(-ENODEV);
+	}
+	if (dev_to_virtio(dev)->id.device != VIRTIO_ID_GPU) {
+		dev_err(dev, "mvgpu-virtio: it is no GPU\n");
+		put_device(dev);
+		return ERR_PTR(-EINVAL);
+	}
+	return dev;
+}
+
+static ssize_t adopt_store(struct device_driver *drv, const char *buf, size_t count)
+{
+	struct device *dev = find_gpu(buf);
+	int ret = 0;
+
+	if (IS_ERR(dev))
+		return PTR_ERR(dev);
+	mutex_lock(&adopt_lock);
+	if (dev->driver != drv) {
+		WRITE_ONCE(adopted, dev);
+		device_release_driver(dev);
+		ret = device_driver_attach(drv, dev);
+		WRITE_ONCE(adopted, NULL);
+		if (ret) {
+			dev_err(dev, "mvgpu-virtio: can't take it: %d\n", ret);
+			if (device_attach(dev) < 0)
+				dev_err(dev, "mvgpu-virtio: nor can whoever had it\n");
+		}
+	}
+	mutex_unlock(&adopt_lock);
+	put_device(dev);
+	return ret ?: count;
+}
+static DRIVER_ATTR_WO(adopt);
+
+static ssize_t release_store(struct device_driver *drv, const char *buf, size_t count)
+{
+	struct device *dev = find_gpu(buf);
+	int ret = -EINVAL;
+
+	if (IS_ERR(dev))
+		return PTR_ERR(dev);
+	mutex_lock(&adopt_lock);
+	if (dev->driver == drv) {
+		device_release_driver(dev);
+		ret = device_attach(dev);
+	} else {
+		dev_err(dev, "mvgpu-virtio: it is not ours to give back\n");
+	}
+	mutex_unlock(&adopt_lock);
+	put_device(dev);
+	return ret < 0 ? ret : count;
+}
+static DRIVER_ATTR_WO(release);
+
+static struct attribute *driver_attrs[] = {
+	&driver_attr_adopt.attr,
+	&driver_attr_release.attr,
+	NULL
+};
+ATTRIBUTE_GROUPS(driver);
+
+static const struct virtio_device_id id_table[] = {
+	{ VIRTIO_ID_GPU, VIRTIO_DEV_ANY_ID },
+	{}
+};
+
+static unsigned int features[] = { VIRTIO_GPU_F_EDID };
+
+/* No MODULE_DEVICE_TABLE(): nothing may load the driver by itself */
+static struct virtio_driver virtio_driver = {
+	.driver.name = "mvgpu-virtio",
+	.driver.owner = THIS_MODULE,
+	.driver.groups = driver_groups,
+	.feature_table = features,
+	.feature_table_size = ARRAY_SIZE(features),
+	.id_table = id_table,
+	.probe = vg_probe,
+	.remove = vg_remove,
+	.config_changed = vg_config_changed,
+	.freeze = vg_freeze,
+	.restore = vg_restore,
+};
+
+static int __init vg_module_init(void)
+{
+	int ret = mvgpu_register_driver(&vg_driver);
+
+	if (ret)
+		return ret;
+	ret = register_virtio_driver(&virtio_driver);
+	if (ret)
+		mvgpu_unregister_driver(&vg_driver);
+	return ret;
+}
+module_init(vg_module_init);
+
+static void __exit vg_module_exit(void)
+{
+	unregister_virtio_driver(&virtio_driver);
+	mvgpu_unregister_driver(&vg_driver);
+}
+module_exit(vg_module_exit);
+
+MODULE_DESCRIPTION("mvgpu vendor driver for virtio-gpu");
+MODULE_AUTHOR("The mvgpu developers");
+MODULE_LICENSE("GPL");

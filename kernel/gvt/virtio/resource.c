@@ -1,0 +1,542 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * resource.c - struct vg_resource and struct vg_backing: the guest's pictures in the
+ * hardware's memory, and the guest memory that they are filled from
+ *
+ * Guest memory goes away when VFIO says so, whatever the guest has attached. Then the
+ * hardware is told to detach it, and it is attached again when it is next needed.
+ */
+#include <linux/overflow.h>
+#include <linux/slab.h>
+#include "gpu.h"
+
+/**
+ * vg_resource_find() - look up a resource
+ * @v: the vGPU
+ * @id: what its guest calls it
+ *
+ * Context: vg_transport.lock. Return: the resource, or NULL if the guest has none by that id.
+ */
+struct vg_resource *vg_resource_find(struct vg_vgpu *v, u32 id)
+{
+	lockdep_assert_held(&v->t.lock);
+	return xa_load(&v->resources, id);
+}
+
+void vg_resource_get(struct vg_resource *res)
+{
+	kref_get(&res->ref);
+}
+
+static void resource_release(struct kref *ref)
+{
+	struct vg_resource *res = container_of(ref, struct vg_resource, ref);
+
+	ida_free(&res->v->gpu->ids, res->hw_id);
+	kfree(res);
+}
+
+/**
+ * vg_resource_put() - give a reference back
+ * @res: the resource
+ *
+ * Context: any.
+ */
+void vg_resource_put(struct vg_resource *res)
+{
+	kref_put(&res->ref, resource_release);
+}
+
+void vg_backing_get(struct vg_backing *backing)
+{
+	kref_get(&backing->ref);
+}
+
+static void backing_release(struct kref *ref)
+{
+	struct vg_backing *backing = container_of(ref, struct vg_backing, ref);
+
+	mvgpu_unmap(backing->mapping);
+	if (backing->detach)
+		vg_cmd_free(backing->detach);
+	vg_resource_put(backing->res);
+	kvfree(backing->range);
+	kfree(backing);
+}
+
+/**
+ * vg_backing_put() - give a reference back
+ * @backing: the backing
+ *
+ * Context: process context, may sleep, unless somebody else is known to have a reference.
+ */
+void vg_backing_put(struct vg_backing *backing)
+{
+	kref_put(&backing->ref, backing_release);
+}
+
+/*
+ * The memory goes away. If the hardware has it, or may have it, it has to answer that it
+ * hasn't any more.
+ */
+static void backing_revoke(struct mvgpu_mapping *mapping, void *priv)
+{
+	struct vg_backing *backing = priv;
+	struct vg_gpu *gpu = backing->v->gpu;
+	struct vg_cmd *detach = NULL;
+	enum vg_backing_state state;
+	unsigned long flags;
+
+	if (IS_ENABLED(CONFIG_MVGPU_TEST_SKIP_REVOKE))
+		return;
+	spin_lock_irqsave(&gpu->lock, flags);
+	backing->revoked = true;
+	state = backing->state;
+	if (state == VG_BACKING_ON)
+		swap(detach, backing->detach);
+	spin_unlock_irqrestore(&gpu->lock, flags);
+	if (detach) {
+		vg_cmd_set_backing(detach, backing);
+		vg_cmd_urgent(detach);
+	}
+	if (state == VG_BACKING_ON || state == VG_BACKING_LEAVING)
+		wait_for_completion(&backing->off);
+}
+
+static struct vg_cmd *simple_cmd(struct vg_resource *res, u32 type, enum vg_effect effect,
+				 gfp_t gfp)
+{
+	struct virtio_gpu_resource_unref *req;	/* others that name a resource begin alike */
+	struct vg_cmd *cmd;
+
+	cmd = vg_cmd_alloc(res->v, type, sizeof(*req), sizeof(struct virtio_gpu_ctrl_hdr), gfp);
+	if (!cmd)
+		return NULL;
+	req = cmd->req;
+	req->resource_id = cpu_to_le32(res->hw_id);
+	vg_cmd_set_res(cmd, res, effect);
+	return cmd;
+}
+
+static struct vg_cmd *create_cmd(struct vg_resource *res)
+{
+	struct virtio_gpu_resource_create_2d *req;
+	struct vg_cmd *cmd;
+
+	cmd = vg_cmd_alloc(res->v, VIRTIO_GPU_CMD_RESOURCE_CREATE_2D, sizeof(*req),
+			   sizeof(struct virtio_gpu_ctrl_hdr), GFP_KERNEL_ACCOUNT);
+	if (!cmd)
+		return NULL;
+	req = cmd->req;
+	req->resource_id = cpu_to_le32(res->hw_id);
+	req->format = cpu_to_le32(res->format);
+	req->width = cpu_to_le32(res->width);
+	req->height = cpu_to_le32(res->height);
+	vg_cmd_set_res(cmd, res, VG_CREATES);
+	return cmd;
+}
+
+static bool format_known(u32 format)
+{
+	switch (format) {
+	case VIRTIO_GPU_FORMAT_B8G8R8A8_UNORM:
+	case VIRTIO_GPU_FORMAT_B8G8R8X8_UNORM:
+	case VIRTIO_GPU_FORMAT_A8R8G8B8_UNORM:
+	case VIRTIO_GPU_FORMAT_X8R8G8B8_UNORM:
+	case VIRTIO_GPU_FORMAT_R8G8B8A8_UNORM:
+	case VIRTIO_GPU_FORMAT_X8B8G8R8_UNORM:
+	case VIRTIO_GPU_FORMAT_A8B8G8R8_UNORM:
+	case VIRTIO_GPU_FORMAT_R8G8B8X8_UNORM:
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* Every format has four bytes a pixel. 0 if no hardware could hold it. */
+static u64 picture_size(u32 width, u32 height)
+{
+	u64 size;
+
+	if (check_mul_overflow((u64)width * 4, (u64)height, &size))
+		return 0;
+	return size;
+}
+
+/**
+ * vg_resource_create() - VIRTIO_GPU_CMD_RESOURCE_CREATE_2D
+ * @v: the vGPU
+ * @req: as the guest sent it
+ * @cmd: takes what the hardware is to be told
+ *
+ * Context: vg_transport.lock; may sleep.
+ * Return: 0 or VIRTIO_GPU_RESP_ERR_*.
+ */
+u32 vg_resource_create(struct vg_vgpu *v, const struct virtio_gpu_resource_create_2d *req,
+		       struct vg_cmd **cmd)
+{
+	u32 id = le32_to_cpu(req->resource_id), format = le32_to_cpu(req->format);
+	u32 width = le32_to_cpu(req->width), height = le32_to_cpu(req->height);
+	u64 size = picture_size(width, height);
+	struct vg_resource *res;
+	int hw_id;
+
+	if (!id || vg_resource_find(v, id))
+		return VIRTIO_GPU_RESP_ERR_INVALID_RESOURCE_ID;
+	if (!format_known(format) || !size)
+		return VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
+	if (v->num_resources >= VG_MAX_RESOURCES ||
+	    size > mvgpu_type(v->vgpu)->memory - v->memory)
+		return VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY;
+	res = kzalloc(sizeof(*res), GFP_KERNEL_ACCOUNT);
+	hw_id = ida_alloc_min(&v->gpu->ids, 1, GFP_KERNEL);
+	if (!res || hw_id < 0)
+		goto err_free;
+	*res = (struct vg_resource){
+		.v = v, .id = id, .hw_id = hw_id, .format = format,
+		.width = width, .height = height, .size = size,
+	};
+	kref_init(&res->ref);
+	INIT_LIST_HEAD(&res->hw_node);
+	*cmd = create_cmd(res);
+	if (!*cmd)
+		goto err_free;
+	if (xa_err(xa_store(&v->resources, id, res, GFP_KERNEL_ACCOUNT))) {
+		vg_cmd_free(*cmd);
+		*cmd = NULL;
+		vg_resource_put(res);
+		return VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY;
+	}
+	v->num_resources++;
+	v->memory += size;
+	return 0;
+
+err_free:
+	if (hw_id > 0)
+		ida_free(&v->gpu->ids, hw_id);
+	kfree(res);
+	return VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY;
+}
+
+/* The guest has no backing there any more */
+static void forget_backing(struct vg_resource *res)
+{
+	struct vg_backing *backing = res->backing;
+
+	res->backing = NULL;
+	if (!backing)
+		return;
+	res->v->num_ranges -= backing->num;
+	vg_backing_put(backing);
+}
+
+/* The guest has no such resource any more */
+static void forget(struct vg_resource *res)
+{
+	struct vg_vgpu *v = res->v;
+
+	forget_backing(res);
+	xa_erase(&v->resources, res->id);
+	v->num_resources--;
+	v->memory -= res->size;
+	vg_resource_put(res);
+}
+
+/**
+ * vg_resource_unref() - VIRTIO_GPU_CMD_RESOURCE_UNREF
+ * @res: the resource, gone for the guest afterwards
+ * @cmd: takes what the hardware is to be told
+ *
+ * Context: vg_transport.lock; may sleep.
+ * Return: 0 or VIRTIO_GPU_RESP_ERR_*.
+ */
+u32 vg_resource_unref(struct vg_resource *res, struct vg_cmd **cmd)
+{
+	*cmd = simple_cmd(res, VIRTIO_GPU_CMD_RESOURCE_UNREF, VG_UNREFS, GFP_KERNEL_ACCOUNT);
+	if (!*cmd)
+		return VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY;
+	if (res->backing)
+		vg_cmd_set_backing(*cmd, res->backing);
+	forget(res);
+	return 0;
+}
+
+static struct vg_cmd *attach_cmd(struct vg_backing *backing)
+{
+	struct virtio_gpu_resource_attach_backing *req;
+	const struct mvgpu_segment *seg;
+	struct virtio_gpu_mem_entry *entry;
+	unsigned int i, n;
+	struct vg_cmd *cmd;
+
+	seg = mvgpu_mapping_segments(backing->mapping, &n);
+	cmd = vg_cmd_alloc(backing->v, VIRTIO_GPU_CMD_RESOURCE_ATTACH_BACKING,
+			   sizeof(*req) + n * sizeof(*entry),
+			   sizeof(struct virtio_gpu_ctrl_hdr), GFP_KERNEL_ACCOUNT);
+	if (!cmd)
+		return NULL;
+	req = cmd->req;
+	req->resource_id = cpu_to_le32(backing->res->hw_id);
+	req->nr_entries = cpu_to_le32(n);
+	entry = (void *)(req + 1);
+	for (i = 0; i < n; i++) {
+		entry[i].addr = cpu_to_le64(seg[i].addr);
+		entry[i].length = cpu_to_le32(seg[i].len);
+	}
+	vg_cmd_set_res(cmd, backing->res, VG_ATTACHES);
+	vg_cmd_set_backing(cmd, backing);
+	return cmd;
+}
+
+/* Where the hardware finds the memory, in few enough pieces. 0 or VIRTIO_GPU_RESP_ERR_*. */
+static u32 backing_map(struct vg_backing *backing)
+{
+	struct mvgpu_mapping *mapping;
+	const struct mvgpu_segment *seg;
+	unsigned int i, n;
+
+	mapping = mvgpu_map(backing->v->vgpu, backing->range, backing->num, DMA_TO_DEVICE,
+			    backing_revoke, backing);
+	if (IS_ERR(mapping))
+		return PTR_ERR(mapping) == -ENOMEM ? VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY :
+						     VIRTIO_GPU_RESP_ERR_UNSPEC;
+	backing->mapping = mapping;
+	seg = mvgpu_mapping_segments(mapping, &n);
+	for (i = 0; i < n && seg[i].len <= U32_MAX; i++)
+		;
+	if (i == n && n <= VG_MAX_ENTRIES)
+		return 0;
+	dev_notice_ratelimited(mvgpu_dev(backing->v->vgpu),
+			       "resource %u: its backing has %u pieces, the GPU takes %u\n",
+			       backing->res->id, n, VG_MAX_ENTRIES);
+	return VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY;
+}
+
+/**
+ * vg_resource_attach() - VIRTIO_GPU_CMD_RESOURCE_ATTACH_BACKING
+ * @res: the resource
+ * @range: guest memory, kvmalloced, to be freed by us
+ * @num: ranges
+ * @cmd: takes what the hardware is to be told
+ *
+ * Context: vg_transport.lock; may sleep.
+ * Return: 0 or VIRTIO_GPU_RESP_ERR_*.
+ */
+u32 vg_resource_attach(struct vg_resource *res, struct mvgpu_range *range, unsigned int num,
+		       struct vg_cmd **cmd)
+{
+	struct vg_vgpu *v = res->v;
+	struct vg_backing *backing;
+	u32 error;
+
+	if (res->backing || num > VG_MAX_RANGES - v->num_ranges) {
+		kvfree(range);
+		return res->backing ? VIRTIO_GPU_RESP_ERR_UNSPEC :
+				      VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY;
+	}
+	backing = kzalloc(sizeof(*backing), GFP_KERNEL_ACCOUNT);
+	if (!backing) {
+		kvfree(range);
+		return VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY;
+	}
+	kref_init(&backing->ref);
+	init_completion(&backing->off);
+	backing->v = v;
+	backing->range = range;
+	backing->num = num;
+	backing->res = res;
+	vg_resource_get(res);
+	backing->detach = simple_cmd(res, VIRTIO_GPU_CMD_RESOURCE_DETACH_BACKING, VG_DETACHES,
+				     GFP_KERNEL_ACCOUNT);
+	error = backing->detach ? backing_map(backing) : VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY;
+	if (!error) {
+		*cmd = attach_cmd(backing);
+		if (!*cmd)
+			error = VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY;
+	}
+	if (error) {
+		vg_backing_put(backing);
+		return error;
+	}
+	res->backing = backing;
+	v->num_ranges += num;
+	return 0;
+}
+
+/**
+ * vg_resource_detach() - VIRTIO_GPU_CMD_RESOURCE_DETACH_BACKING
+ * @res: the resource
+ * @cmd: takes what the hardware is to be told
+ *
+ * Context: vg_transport.lock; may sleep.
+ * Return: 0 or VIRTIO_GPU_RESP_ERR_*.
+ */
+u32 vg_resource_detach(struct vg_resource *res, struct vg_cmd **cmd)
+{
+	if (!res->backing)
+		return VIRTIO_GPU_RESP_ERR_INVALID_RESOURCE_ID;
+	*cmd = simple_cmd(res, VIRTIO_GPU_CMD_RESOURCE_DETACH_BACKING, VG_DETACHES,
+			  GFP_KERNEL_ACCOUNT);
+	if (!*cmd)
+		return VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY;
+	vg_cmd_set_backing(*cmd, res->backing);
+	forget_backing(res);
+	return 0;
+}
+
+/**
+ * vg_resource_lost() - whether a resource has lost its backing though the guest has not let go
+ * @res: the resource
+ *
+ * Context: vg_transport.lock. Return: whether.
+ */
+bool vg_resource_lost(struct vg_resource *res)
+{
+	struct vg_gpu *gpu = res->v->gpu;
+	unsigned long flags;
+	bool lost;
+
+	lockdep_assert_held(&res->v->t.lock);
+	if (!res->backing)
+		return false;
+	spin_lock_irqsave(&gpu->lock, flags);
+	lost = res->backing->revoked;
+	spin_unlock_irqrestore(&gpu->lock, flags);
+	return lost;
+}
+
+/**
+ * vg_resource_back_again() - attach a backing again whose memory went away
+ * @res: the resource
+ *
+ * Context: vg_transport.lock; may sleep.
+ * Return: 0 or VIRTIO_GPU_RESP_ERR_*, for want of memory there.
+ */
+u32 vg_resource_back_again(struct vg_resource *res)
+{
+	struct vg_backing *old = res->backing;
+	struct mvgpu_range *range;
+	struct vg_cmd *cmd;
+	unsigned int num;
+	u32 error;
+
+	num = old->num;
+	range = kvmalloc_array(num, sizeof(*range), GFP_KERNEL_ACCOUNT);
+	if (!range)
+		return VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY;
+	memcpy(range, old->range, num * sizeof(*range));
+	vg_backing_get(old);
+	forget_backing(res);
+	error = vg_resource_attach(res, range, num, &cmd);
+	if (error) {
+		/* still what the guest has attached, if it comes back */
+		res->backing = old;
+		res->v->num_ranges += num;
+		return error;
+	}
+	vg_backing_put(old);
+	vg_cmd_queue(cmd);
+	return 0;
+}
+
+/* The backing that the hardware has, or NULL; to be put */
+static struct vg_backing *hw_backing_get(struct vg_resource *res)
+{
+	struct vg_gpu *gpu = res->v->gpu;
+	struct vg_backing *backing;
+	unsigned long flags;
+
+	spin_lock_irqsave(&gpu->lock, flags);
+	backing = res->hw_backing;
+	if (backing)
+		vg_backing_get(backing);
+	spin_unlock_irqrestore(&gpu->lock, flags);
+	return backing;
+}
+
+/**
+ * vg_resources_drop() - a vGPU loses all its resources
+ * @v: the vGPU; none of its commands is under way
+ *
+ * Waits until the hardware has none of them either.
+ *
+ * Context: vg_transport.lock, or nobody else knows the vGPU any more; sleeps.
+ */
+void vg_resources_drop(struct vg_vgpu *v)
+{
+	struct vg_backing *backing;
+	struct vg_resource *res;
+	struct vg_cmd *cmd;
+	unsigned long id;
+	LIST_HEAD(cmds);
+
+	list_for_each_entry(res, &v->hw_resources, hw_node) {
+		cmd = simple_cmd(res, VIRTIO_GPU_CMD_RESOURCE_UNREF, VG_UNREFS,
+				 GFP_KERNEL_ACCOUNT | __GFP_NOFAIL);
+		backing = hw_backing_get(res);
+		if (backing) {
+			vg_cmd_set_backing(cmd, backing);
+			vg_backing_put(backing);
+		}
+		list_add_tail(&cmd->node, &cmds);
+	}
+	while ((cmd = list_first_entry_or_null(&cmds, struct vg_cmd, node))) {
+		list_del_init(&cmd->node);
+		vg_cmd_queue(cmd);
+	}
+	vg_sched_wait(v);
+	xa_for_each(&v->resources, id, res)
+		forget(res);
+}
+
+static int replay_one(struct vg_resource *res, struct list_head *cmds)
+{
+	struct vg_backing *backing = hw_backing_get(res);
+	struct virtio_gpu_transfer_to_host_2d *req;
+	struct vg_cmd *cmd = create_cmd(res);
+
+	if (!cmd)
+		goto err;
+	cmd->effect = VG_NO_EFFECT;
+	list_add_tail(&cmd->node, cmds);
+	if (!backing)
+		return 0;
+	cmd = attach_cmd(backing);
+	if (!cmd)
+		goto err;
+	list_add_tail(&cmd->node, cmds);
+	cmd = vg_cmd_alloc(res->v, VIRTIO_GPU_CMD_TRANSFER_TO_HOST_2D, sizeof(*req),
+			   sizeof(struct virtio_gpu_ctrl_hdr), GFP_KERNEL_ACCOUNT);
+	if (!cmd)
+		goto err;
+	req = cmd->req;
+	req->resource_id = cpu_to_le32(res->hw_id);
+	req->r.width = cpu_to_le32(res->width);
+	req->r.height = cpu_to_le32(res->height);
+	list_add_tail(&cmd->node, cmds);
+	vg_backing_put(backing);
+	return 0;
+
+err:
+	if (backing)
+		vg_backing_put(backing);
+	return -ENOMEM;
+}
+
+/**
+ * vg_resources_replay() - what tells restarted hardware of a vGPU's resources
+ * @v: the vGPU
+ * @cmds: takes the commands
+ *
+ * Context: vg_gpu.recovery, the hardware is stopped; may sleep.
+ * Return: 0 or -ENOMEM.
+ */
+int vg_resources_replay(struct vg_vgpu *v, struct list_head *cmds)
+{
+	struct vg_resource *res;
+	int ret = 0;
+
+	list_for_each_entry(res, &v->hw_resources, hw_node)
+		ret = ret ?: replay_one(res, cmds);
+	return ret;
+}

@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* vgpu.c - struct vg_vgpu: a vGPU's life, and its device configuration */
+#include <linux/sizes.h>
+#include <linux/slab.h>
+#include <linux/virtio_config.h>
+#include <linux/virtio_ring.h>
+#include "gpu.h"
+
+#define OFFERED	(BIT_ULL(VIRTIO_F_VERSION_1) | BIT_ULL(VIRTIO_F_ACCESS_PLATFORM) |	\
+		 BIT_ULL(VIRTIO_RING_F_INDIRECT_DESC) | BIT_ULL(VIRTIO_RING_F_EVENT_IDX) |	\
+		 BIT_ULL(VIRTIO_F_RING_RESET) | BIT_ULL(VIRTIO_GPU_F_EDID))
+
+static const struct mvgpu_type vg_types[] = {
+	{ "0h32m", "Virtio GPU, no head, 32 MiB", 0, 0, SZ_32M, 0, 0 },
+	{ "1h64m", "Virtio GPU, 1 head, 64 MiB", 0, 1, SZ_64M, 1920, 1200 },
+	{ "1h128m", "Virtio GPU, 1 head, 128 MiB", 0, 1, SZ_128M, 2560, 1600 },
+	{ "2h256m", "Virtio GPU, 2 heads, 256 MiB", 0, 2, SZ_256M, 2560, 1600 },
+};
+
+/* All that the guest has asked for is undone, on the hardware too */
+static void vg_reset(struct vg_transport *t)
+{
+	struct vg_vgpu *v = to_vg_vgpu(t);
+	struct vg_cmd *cmd;
+
+	vg_sched_drop(v);
+	vg_sched_wait(v);
+	vg_display_off(v);
+	vg_resources_drop(v);
+	while ((cmd = vg_sched_pop_done(v)))
+		vg_cmd_free(cmd);
+	v->outstanding = 0;
+	WRITE_ONCE(v->strikes, 0);
+	atomic_set(&v->events, 0);
+}
+
+static void vg_queue_reset(struct vg_transport *t, unsigned int queue)
+{
+	to_vg_vgpu(t)->epoch[queue]++;
+}
+
+static void vg_notify(struct vg_transport *t, unsigned int queue)
+{
+	struct vg_vgpu *v = to_vg_vgpu(t);
+
+	mod_delayed_work(v->gpu->wq, &v->work, 0);
+}
+
+static u32 vg_config_read(struct vg_transport *t, u32 offset, unsigned int size)
+{
+	struct vg_vgpu *v = to_vg_vgpu(t);
+	const struct virtio_gpu_config config = {
+		.events_read = cpu_to_le32(atomic_read(&v->events)),
+		.num_scanouts = cpu_to_le32(v->num_heads),
+	};
+	__le32 val = 0;
+
+	memcpy(&val, (u8 *)&config + offset, size);
+	return le32_to_cpu(val);
+}
+
+static void vg_config_write(struct vg_transport *t, u32 offset, unsigned int size, u32 val)
+{
+	if (offset == offsetof(struct virtio_gpu_config, events_clear))
+		atomic_andnot(val, &to_vg_vgpu(t)->events);
+}
+
+static const struct vg_transport_ops vg_ops = {
+	.reset = vg_reset,
+	.queue_reset = vg_queue_reset,
+	.notify = vg_notify,
+	.config_read = vg_config_read,
+	.config_write = vg_config_write,
+};
+
+/**
+ * vg_vgpu_account() - what the scheduler needs of whoever has commands
+ * @v: zeroed
+ * @gpu: the hardware
+ */
+void vg_vgpu_account(struct vg_vgpu *v, struct vg_gpu *gpu)
+{
+	v->gpu = gpu;
+	INIT_DELAYED_WORK(&v->work, vg_command_work);
+	INIT_LIST_HEAD(&v->hw_resources);
+	INIT_LIST_HEAD(&v->waiting);
+	INIT_LIST_HEAD(&v->done);
+	INIT_LIST_HEAD(&v->ready_node);
+}
+
+static int vg_vgpu_init(struct mvgpu *vgpu)
+{
+	struct vg_gpu *gpu = mvgpu_parent_priv(mvgpu_parent(vgpu));
+	bool iommu = virtio_has_feature(gpu->vdev, VIRTIO_F_ACCESS_PLATFORM);
+	struct vg_vgpu *v = mvgpu_priv(vgpu);
+	int ret;
+
+	v->vgpu = vgpu;
+	vg_vgpu_account(v, gpu);
+	xa_init(&v->resources);
+	vg_display_init(v);
+	ret = mvgpu_set_dma(vgpu, gpu->vdev->dev.parent, iommu ? MVGPU_DMA_API : MVGPU_DMA_BYPASS) ?:
+	      vg_transport_init(&v->t, vgpu, &vg_ops, OFFERED, sizeof(struct virtio_gpu_config));
+	if (ret)
+		return ret;
+	mutex_lock(&gpu->vgpus_lock);
+	mutex_lock(&gpu->recovery);
+	spin_lock_irq(&gpu->lock);
+	list_add_tail(&v->node, &gpu->vgpus);
+	spin_unlock_irq(&gpu->lock);
+	mutex_unlock(&gpu->recovery);
+	mutex_unlock(&gpu->vgpus_lock);
+	return 0;
+}
+
+static void vg_vgpu_reset(struct mvgpu *vgpu)
+{
+	struct vg_vgpu *v = mvgpu_priv(vgpu);
+
+	vg_transport_reset(&v->t);
+}
+
+static void vg_vgpu_fini(struct mvgpu *vgpu)
+{
+	struct vg_vgpu *v = mvgpu_priv(vgpu);
+	struct vg_gpu *gpu = v->gpu;
+
+	vg_transport_reset(&v->t);
+	mutex_lock(&gpu->vgpus_lock);
+	mutex_lock(&gpu->recovery);
+	spin_lock_irq(&gpu->lock);
+	list_del(&v->node);
+	spin_unlock_irq(&gpu->lock);
+	mutex_unlock(&gpu->recovery);
+	mutex_unlock(&gpu->vgpus_lock);
+	cancel_delayed_work_sync(&v->work);
+	xa_destroy(&v->resources);
+}
+
+/* Only a reset of the whole GPU stops it for certain; the others' work is done again */
+static int vg_vgpu_quiesce(struct mvgpu *vgpu)
+{
+	struct vg_vgpu *v = mvgpu_priv(vgpu);
+
+	return vg_gpu_recover(v->gpu);
+}
+
+struct mvgpu_driver vg_driver = {
+	.name = "mvgpu-virtio",
+	.types = vg_types,
+	.num_types = ARRAY_SIZE(vg_types),
+	.weighted = true,
+	.priv_size = sizeof(struct vg_vgpu),
+	.init = vg_vgpu_init,
+	.fini = vg_vgpu_fini,
+	.reset = vg_vgpu_reset,
+	.quiesce = vg_vgpu_quiesce,
+};
