@@ -383,12 +383,14 @@ void mvgpu_device_reset(struct mvgpu *vgpu)
 	lockdep_assert_held(&vgpu->lock);
 	mvgpu_config_reset(&vgpu->cfg);
 	mvgpu_maps_decode(vgpu, false);
+	if (!vgpu->gone)
+		vgpu->drv->reset(vgpu);
+	/* after what may have been under way until then */
 	mvgpu_irqs_reset(&vgpu->irqs);
 	mvgpu_config_gate(&vgpu->cfg, &gate);
 	mvgpu_irqs_gate(&vgpu->irqs, &gate);
 	if (vgpu->gone)
 		return;
-	vgpu->drv->reset(vgpu);
 	mvgpu_tracker_reset(&vgpu->tracker);
 	mvgpu_screen_update(vgpu);
 }

@@ -46,9 +46,9 @@ unsigned int mvgpu_parent_available(struct mdev_type *mtype)
 		at += units;
 		count++;
 	}
-	if (type->heads)
+	if (parent->budget.heads && type->heads)
 		count = min_t(u64, count, hweight64(parent->heads) / type->heads);
-	if (type->memory)
+	if (parent->budget.memory && type->memory)
 		count = min(count, div64_u64(memory_left(parent), type->memory));
 	mutex_unlock(&parent->lock);
 	return count;
@@ -66,7 +66,14 @@ ssize_t mvgpu_parent_describe(struct mdev_type *mtype, char *buf)
 	return len + sysfs_emit_at(buf, len, "\n");
 }
 
-/* The lowest heads that are free; mvgpu_parent.heads has enough of them */
+/* Whether heads and memory, where they are shared out, are left for another vGPU */
+static bool has_left(const struct mvgpu_parent *parent, const struct mvgpu_type *type)
+{
+	return (!parent->budget.heads || hweight64(parent->heads) >= type->heads) &&
+	       (!parent->budget.memory || memory_left(parent) >= type->memory);
+}
+
+/* The lowest heads that are free, as many as there are where none are shared out */
 static u64 take_heads(struct mvgpu_parent *parent, unsigned int n)
 {
 	u64 taken = 0;
@@ -99,8 +106,7 @@ int mvgpu_parent_add(struct mvgpu_parent *parent, struct mvgpu *vgpu)
 	at = bitmap_find_next_zero_area(parent->carved, parent->units, 0, units, 0);
 	if (parent->leaving) {
 		ret = -ENODEV;
-	} else if (at >= parent->units || hweight64(parent->heads) < type->heads ||
-		   memory_left(parent) < type->memory) {
+	} else if (at >= parent->units || !has_left(parent, type)) {
 		ret = -ENOSPC;
 	} else {
 		bitmap_set(parent->carved, at, units);

@@ -331,26 +331,19 @@ static int take_all(struct vg_vgpu *v, unsigned int queue)
 	return 0;
 }
 
-/**
- * vg_command_work() - a vGPU's work item: answer its guest, and see what that wants
- * @work: vg_vgpu.work
- *
- * Context: process context, may sleep.
- */
-void vg_command_work(struct work_struct *work)
+/* Answer the guest, and see what it wants */
+static void serve(struct vg_vgpu *v)
 {
-	struct vg_vgpu *v = container_of(to_delayed_work(work), struct vg_vgpu, work);
 	struct vg_transport *t = &v->t;
 	unsigned int i;
-	int ret;
+	int ret, more;
 
-	mutex_lock(&t->lock);
+	lockdep_assert_held(&t->lock);
 	if (READ_ONCE(v->strikes) >= VG_MAX_STRIKES)
 		vg_transport_broken(t, "the GPU has hung on its commands");
 	ret = answer_all(v);
 	for (i = 0; i < VG_NUM_QUEUES && ret >= 0; i++) {
-		int more = take_all(v, i);
-
+		more = take_all(v, i);
 		ret = more < 0 ? more : ret | more;
 	}
 	for (i = 0; i < VG_NUM_QUEUES; i++)
@@ -358,7 +351,39 @@ void vg_command_work(struct work_struct *work)
 			vg_transport_queue_irq(t, &t->queue[i]);
 	if (ret < 0 && ret != -EAGAIN)
 		vg_transport_broken(t, "its queue or what is in it is not the guest's memory");
-	mutex_unlock(&t->lock);
-	if (ret == -EAGAIN || ret > 0)
+	else if (ret)
 		mod_delayed_work(v->gpu->wq, &v->work, ret > 0 ? 0 : 1);
+}
+
+/**
+ * vg_command_work() - a vGPU's work item
+ * @work: vg_vgpu.work
+ *
+ * Context: process context, may sleep.
+ */
+void vg_command_work(struct work_struct *work)
+{
+	struct vg_vgpu *v = container_of(to_delayed_work(work), struct vg_vgpu, work);
+
+	mutex_lock(&v->t.lock);
+	serve(v);
+	mutex_unlock(&v->t.lock);
+}
+
+/**
+ * vg_command_notify() - the guest has put something into a queue
+ * @v: the vGPU
+ *
+ * It is served at once, by the vCPU that has waited so long, unless the work item is at it.
+ *
+ * Context: process context, may sleep; mvgpu.lock.
+ */
+void vg_command_notify(struct vg_vgpu *v)
+{
+	if (!mutex_trylock(&v->t.lock)) {
+		mod_delayed_work(v->gpu->wq, &v->work, 0);
+		return;
+	}
+	serve(v);
+	mutex_unlock(&v->t.lock);
 }

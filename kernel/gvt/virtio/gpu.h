@@ -339,6 +339,7 @@ void vg_sched_unpop_done(struct vg_cmd *cmd);
 
 /* command.c */
 void vg_command_work(struct work_struct *work);
+void vg_command_notify(struct vg_vgpu *v);
 
 /* resource.c */
 struct vg_resource *vg_resource_find(struct vg_vgpu *v, u32 id);

@@ -100,7 +100,7 @@ struct vg_transport;
  *	that came from it. Called with vg_transport.lock held. NULL if VIRTIO_F_RING_RESET
  *	is not offered.
  * @notify: there may be something in a queue. Called with mvgpu.lock held, and nothing
- *	else; must not take vg_transport.lock.
+ *	else; must not wait for vg_transport.lock.
  * @config_read: read device configuration, @offset + @size lies in it. Called with
  *	vg_transport.lock held.
  * @config_write: write device configuration; the same

@@ -41,9 +41,7 @@ static void vg_queue_reset(struct vg_transport *t, unsigned int queue)
 
 static void vg_notify(struct vg_transport *t, unsigned int queue)
 {
-	struct vg_vgpu *v = to_vg_vgpu(t);
-
-	mod_delayed_work(v->gpu->wq, &v->work, 0);
+	vg_command_notify(to_vg_vgpu(t));
 }
 
 static u32 vg_config_read(struct vg_transport *t, u32 offset, unsigned int size)
@@ -91,7 +89,8 @@ void vg_vgpu_account(struct vg_vgpu *v, struct vg_gpu *gpu)
 static int vg_vgpu_init(struct mvgpu *vgpu)
 {
 	struct vg_gpu *gpu = mvgpu_parent_priv(mvgpu_parent(vgpu));
-	bool iommu = virtio_has_feature(gpu->vdev, VIRTIO_F_ACCESS_PLATFORM);
+	enum mvgpu_dma_mode mode = virtio_has_feature(gpu->vdev, VIRTIO_F_ACCESS_PLATFORM) ?
+				   MVGPU_DMA_API : MVGPU_DMA_BYPASS;
 	struct vg_vgpu *v = mvgpu_priv(vgpu);
 	int ret;
 
@@ -99,7 +98,7 @@ static int vg_vgpu_init(struct mvgpu *vgpu)
 	vg_vgpu_account(v, gpu);
 	xa_init(&v->resources);
 	vg_display_init(v);
-	ret = mvgpu_set_dma(vgpu, gpu->vdev->dev.parent, iommu ? MVGPU_DMA_API : MVGPU_DMA_BYPASS) ?:
+	ret = mvgpu_set_dma(vgpu, gpu->vdev->dev.parent, mode) ?:
 	      vg_transport_init(&v->t, vgpu, &vg_ops, OFFERED, sizeof(struct virtio_gpu_config));
 	if (ret)
 		return ret;

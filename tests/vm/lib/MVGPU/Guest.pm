@@ -108,6 +108,7 @@ sub _command($self)
 	my $ports = "/dev/virtio-ports/g$self->{slot}{number}";
 	my (undef, $initrd) = $self->scratch('initrd');
 	my $display = $self->{display} ? 'on' : 'off';
+	my $iommufd = $self->{iommufd} ? ',iommufd=iommufd0' : '';
 	my $iommu = $iommu{$self->{iommu} // 'none'} // die "no such IOMMU: $self->{iommu}\n";
 	my ($machine, $iommu_device, $iommu_append) = @$iommu;
 	my $n = 0;
@@ -128,8 +129,9 @@ sub _command($self)
 		'-chardev', "pipe,id=qmp,path=$ports.qmp", '-mon', 'chardev=qmp,mode=control',
 		'-chardev', "pipe,id=agent,path=$ports.agent",
 		qw(-device virtio-serial-pci -device), 'virtserialport,chardev=agent,name=agent',
+		($iommufd ? qw(-object iommufd,id=iommufd0) : ()),
 		(map { ('-device', "vfio-pci,sysfsdev=/sys/bus/mdev/devices/$_,display=$display,id=vgpu"
-			. $n++) } $self->_vgpus),
+			. $n++ . $iommufd) } $self->_vgpus),
 		(map { ('-device', $_) } ($self->{devices} // [])->@*),
 		($self->{args} // [])->@*,
 	);

@@ -476,6 +476,7 @@ sub no_leaks($self, %o)
 # name		of your choice; kernel: a version, guest_kernel if not given
 # vgpu		a UUID or several; display => 1: L1's QEMU displays it
 # devices	further QEMU device strings; args: further QEMU arguments
+# iommufd	1: its QEMU uses the vGPU's device file and iommufd (QEMU 11, kernel debug)
 # iommu		intel or virtio: the guest's own (vGPUs lie behind it, QEMU's own virtio
 #		devices only with iommu_platform=on)
 # modules	what to load in the guest, ['bochs'] if not given
