@@ -467,6 +467,28 @@ static void capability_list(void **state)
 	}
 }
 
+/* A vendor-specific capability that the guest may write to, in part */
+static void active_capability(void **state)
+{
+	static const u8 data[] = { 1, 0x22, 0x33, 0x44, 0x55 };
+	static const u8 writable[] = { 0, 0xff, 0, 0, 0x0f };
+	struct mvgpu_config cfg;
+	int pos;
+
+	(void)state;
+	mvgpu_config_init(&cfg);
+	pos = mvgpu_config_add_active(&cfg, data, writable, sizeof(data));
+	assert_int_equal(pos, 0x40);
+	mvgpu_config_seal(&cfg);
+	mvgpu_config_write(&cfg, pos, 4, ~0u);
+	mvgpu_config_write(&cfg, pos + 4, 4, ~0u);
+	assert_int_equal(mvgpu_config_read(&cfg, pos, 4), 0x01080009);
+	assert_int_equal(mvgpu_config_read(&cfg, pos + 4, 4), 0x5f4433ff);
+	mvgpu_config_reset(&cfg);
+	assert_int_equal(mvgpu_config_read(&cfg, pos + 4, 4), 0x55443322);
+	assert_int_equal(mvgpu_config_add_active(&cfg, data, writable, 190), -ENOSPC);
+}
+
 static void capability_errors(void **state)
 {
 	struct mvgpu_config cfg, before;
@@ -710,6 +732,7 @@ int main(void)
 		cmocka_unit_test(bar_errors),
 		cmocka_unit_test(bar_overlaps),
 		cmocka_unit_test(capability_list),
+		cmocka_unit_test(active_capability),
 		cmocka_unit_test(capability_errors),
 		cmocka_unit_test(capability_space),
 		cmocka_unit_test(power_states),

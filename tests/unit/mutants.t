@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 #
 # Negative controls: the unit tests notice when the sources are wrong. Each mutant is a
-# copy of the framework's sources in the build folder with one thing changed.
+# copy of the portable sources' folders in the build folder with one thing changed.
 
 use v5.36;
 use File::Path qw(make_path remove_tree);
@@ -155,6 +155,57 @@ my @mutants = (
 	 'tracker_test'],
 
 	['the checksum is off', 'edid.c', qr/= -sum;/, '= 1 - sum;', 'edid_test'],
+	['the virtqueue reads past what the guest has made available', 'queue.c',
+	 qr/new > q->size \? -EPROTO : new/, 'new', 'virtio_queue_test'],
+	['the entries of the ring do not wrap', 'queue.c',
+	 qr/avail->ring\[q->last_avail & \(q->size - 1\)\]/, 'avail->ring[q->last_avail]',
+	 'virtio_queue_test'],
+	['a chain goes round in circles', 'queue.c',
+	 qr/ && to < q->scratch \+ q->size/, '', 'virtio_queue_test'],
+	['a descriptor out of the table is followed', 'queue.c',
+	 qr/while \(i < q->size && /, 'while (', 'virtio_queue_test'],
+	['a table in a table is followed', 'queue.c',
+	 qr/if \(has\(desc, VRING_DESC_F_INDIRECT\)\)\s+return -EPROTO;/, '',
+	 'virtio_queue_test'],
+	['an indirect table is longer than the room for it', 'queue.c',
+	 qr/ > VG_CHAIN_MAX - \(direct - 1\)/, ' > VG_CHAIN_MAX', 'virtio_queue_test'],
+	['what the device reads may come last', 'queue.c',
+	 qr/if \(chain->num_in\)\s+return -EPROTO;/, '', 'virtio_queue_test'],
+	['a descriptor may wrap', 'queue.c',
+	 qr/range\.iova \+ range\.len - 1 < range\.iova/, 'false', 'virtio_queue_test'],
+	['the guest is notified too often', 'queue.c',
+	 qr/q->signalled = q->used_idx;/, '', 'virtio_queue_test'],
+	['nobody asks for notifications again', 'queue.c',
+	 qr/set_quiet\(q, false\)/, '0', 'virtio_queue_test'],
+	['a chain is lost while memory goes', 'queue.c',
+	 qr/(u16 new;\n)(.*?)(int vg_queue_pop.*?)\tq->last_avail\+\+;\n/s,
+	 sub { "$1$2$3" }, 'virtio_queue_test'],
+	['an answer is written past the end', 'queue.c',
+	 qr/len > chain->in_len \|\| offset > chain->in_len - len/, 'offset > chain->in_len',
+	 'virtio_queue_test'],
+	['features that were not offered are accepted', 'transport.c',
+	 qr/t->features & ~t->offered \|\| /, '', 'virtio_transport_test'],
+	['features change once they are final', 'transport.c',
+	 qr/t->status & VIRTIO_CONFIG_S_FEATURES_OK \|\| t->driver_select/, 't->driver_select',
+	 'virtio_transport_test'],
+	['the size of a queue changes while it is used', 'transport.c',
+	 qr/else if \(q->enabled\)\s+return;/, '', 'virtio_transport_test'],
+	['a queue has as many entries as it likes', 'transport.c',
+	 qr/val <= VG_QUEUE_SIZE && /, '', 'virtio_transport_test'],
+	['any queue can be selected', 'transport.c',
+	 qr/t->queue_select >= VG_NUM_QUEUES/, 'false', 'virtio_transport_test'],
+	['there are notifications without a driver', 'transport.c',
+	 qr/\(READ_ONCE\(t->status\) & mask\) == VIRTIO_CONFIG_S_DRIVER_OK/, 'mask',
+	 'virtio_transport_test'],
+	['the interrupt status stays', 'transport.c',
+	 qr/atomic_xchg\(&t->isr, 0\)/, 'atomic_read(&t->isr)', 'virtio_transport_test'],
+	['a broken device keeps its queues', 'transport.c',
+	 qr/vg_queue_disable\(&t->queue\[i\]\);/, ';', 'virtio_transport_test'],
+	['the window in configuration space has no bounds', 'transport.c',
+	 qr/\*offset < NUM_AREAS \* AREA_SIZE && /, '', 'virtio_transport_test'],
+	['device configuration has no end', 'transport.c',
+	 qr/if \(at \+ size <= t->config_size\)(\s+val)/, sub { $1 }, 'virtio_transport_test'],
+
 	['the width loses its upper bits', 'edid.c',
 	 qr/\(width >> 8\) << 4/, '0', 'edid_test'],
 	['the blanking is not in the clock', 'edid.c',
@@ -162,7 +213,7 @@ my @mutants = (
 );
 
 ok build('all'), 'the binaries build' or BAIL_OUT('no binaries');
-my ($source) = variable('MDEV');
+my ($mdev, $gvt) = (variable('MDEV'), variable('GVT'));
 my ($folder) = variable('O');
 
 # Build and run $test from a copy of the sources that $change has been applied to
@@ -172,10 +223,9 @@ sub try($name, $test, $change, $timeout)
 	remove_tree $dir;
 	make_path $dir;
 	# With their times, so that only what is changed is compiled again
-	system('cp', '-pr', $source, "$dir/mdev") == 0 && system('cp', '-pr', "$folder/kernel", $dir) == 0
-		or die "cannot copy to $dir";
-	$change->("$dir/mdev");
-	build("MDEV=$dir/mdev", "KO=$dir/kernel", "BIN=$dir", 'KFLAGS=-w', "$dir/$test") or return;
+	system('cp', '-pr', $mdev, $gvt, "$folder/kernel", $dir) == 0 or die "cannot copy to $dir";
+	$change->($dir);
+	build("MDEV=$dir/mdev", "GVT=$dir/virtio", "KO=$dir/kernel", "BIN=$dir", 'KFLAGS=-w', "$dir/$test") or return;
 	return run("$dir/$test", $timeout);
 }
 
@@ -220,7 +270,8 @@ for (@mutants) {
 	push @jobs, ["$test notices: $what", sub {
 		my $applied;
 		my ($status, $tap, $err) = try($name, $test, sub ($dir) {
-			$applied = replace("$dir/$file", $pattern, $by);
+			my ($path) = grep { -f } map { "$dir/$_/$file" } qw(mdev virtio);
+			$applied = $path && replace($path, $pattern, $by);
 		}, 30);
 		return 0, "$file has changed: the mutant does not apply" if !$applied;
 		return 0, 'the mutant does not build' if !defined $status;

@@ -33,6 +33,10 @@ static inline void name##_sub(type n, name##_t *a)				\
 {										\
 	__atomic_sub_fetch(&a->v, n, __ATOMIC_RELAXED);				\
 }										\
+static inline void name##_or(type n, name##_t *a)				\
+{										\
+	__atomic_or_fetch(&a->v, n, __ATOMIC_SEQ_CST);				\
+}										\
 static inline void name##_inc(name##_t *a)					\
 {										\
 	name##_add(1, a);							\

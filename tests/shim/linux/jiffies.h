@@ -3,7 +3,9 @@
 #define SHIM_LINUX_JIFFIES_H
 
 /* A jiffy is a millisecond and there are 50 in a second: time flies in tests */
+#ifndef HZ
 #define HZ	50
+#endif
 
 unsigned long shim_jiffies(void);
 

@@ -129,7 +129,7 @@ sub _command($self)
 		'-chardev', "pipe,id=qmp,path=$ports.qmp", '-mon', 'chardev=qmp,mode=control',
 		'-chardev', "pipe,id=agent,path=$ports.agent",
 		qw(-device virtio-serial-pci -device), 'virtserialport,chardev=agent,name=agent',
-		($iommufd ? qw(-object iommufd,id=iommufd0) : ()),
+		($iommufd ? ('-object', 'iommufd,id=iommufd0') : ()),
 		(map { ('-device', "vfio-pci,sysfsdev=/sys/bus/mdev/devices/$_,display=$display,id=vgpu"
 			. $n++ . $iommufd) } $self->_vgpus),
 		(map { ('-device', $_) } ($self->{devices} // [])->@*),

@@ -1,0 +1,8 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef SHIM_LINUX_PCI_IDS_H
+#define SHIM_LINUX_PCI_IDS_H
+
+#define PCI_VENDOR_ID_REDHAT_QUMRANET	0x1af4
+#define PCI_CLASS_DISPLAY_OTHER		0x0380
+
+#endif /* SHIM_LINUX_PCI_IDS_H */
