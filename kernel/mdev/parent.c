@@ -234,8 +234,8 @@ static int parent_add_attributes(struct mvgpu_parent *parent)
 	if (foreground)
 		parent->attrs[n++] = foreground;
 	if (parent->budget.memory) {
-		sysfs_attr_init(&parent->memory_attr.attr);
 		parent->memory_attr = (struct device_attribute)__ATTR_RW(memory);
+		sysfs_attr_init(&parent->memory_attr.attr);
 		parent->attrs[n++] = &parent->memory_attr.attr;
 	}
 	parent->group.name = "mvgpu";

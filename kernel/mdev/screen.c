@@ -206,9 +206,9 @@ struct attribute *mvgpu_screen_add_parent(struct mvgpu_parent *parent)
 {
 	if (!parent->drv->present)
 		return NULL;
-	sysfs_attr_init(&parent->foreground_attr.attr);
 	parent->foreground_attr = (struct device_attribute)
 		__ATTR(foreground, 0644, parent_foreground_show, parent_foreground_store);
+	sysfs_attr_init(&parent->foreground_attr.attr);
 	mutex_lock(&parent->screen_lock);
 	parent->has_screen = true;
 	present(parent, NULL);

@@ -200,6 +200,12 @@ static ssize_t revokes_show(struct device *dev, struct device_attribute *attr, c
 }
 static DEVICE_ATTR_RO(revokes);
 
+static ssize_t quarantines_show(struct device *dev, struct device_attribute *attr, char *buf)
+{
+	return counter_show(&dev_to_tracker(dev)->stats.quarantines, buf);
+}
+static DEVICE_ATTR_RO(quarantines);
+
 static const char *const error_kinds[MVGPU_NUM_ERRS] = {
 	[MVGPU_ERR_ADDRESS] = "address",
 	[MVGPU_ERR_INVALID] = "invalid",
@@ -240,6 +246,7 @@ static struct attribute *vgpu_attrs[] = {
 	&dev_attr_mode.attr,
 	&dev_attr_pinned.attr,
 	&dev_attr_quarantined.attr,
+	&dev_attr_quarantines.attr,
 	&dev_attr_quota.attr,
 	&dev_attr_revokes.attr,
 	&dev_attr_vram.attr,

@@ -5,6 +5,7 @@
  * The virtio specification 1.2, section 5.7.6. A command is read once into memory of our
  * own. What has to be answered by the hardware comes back through vg_sched_pop_done().
  */
+#include <linux/nospec.h>
 #include <linux/slab.h>
 #include "gpu.h"
 
@@ -34,6 +35,12 @@ static void copy_fence(struct virtio_gpu_ctrl_hdr *to, const struct virtio_gpu_c
 	to->ctx_id = flags ? from->ctx_id : 0;
 }
 
+/* Nothing is wrong with the guest's queue */
+static bool try_later(int ret)
+{
+	return ret == -EAGAIN || ret == -ENOMEM;
+}
+
 /* Answer the guest. 0, -EAGAIN to be called again, or an errno if its queue is broken. */
 static int reply(struct vg_queue *q, struct vg_cmd *cmd)
 {
@@ -49,11 +56,15 @@ static int reply(struct vg_queue *q, struct vg_cmd *cmd)
 	return vg_queue_push(q, cmd->chain.head, len);
 }
 
-/* What needs no hardware is a command that has been executed already */
+/* A command that needs no hardware */
 static struct vg_cmd *local_cmd(struct vg_vgpu *v, size_t resp_len)
 {
-	return vg_cmd_alloc(v, 0, sizeof(struct virtio_gpu_ctrl_hdr), resp_len,
-			    GFP_KERNEL_ACCOUNT);
+	struct vg_cmd *cmd = vg_cmd_alloc(v, 0, sizeof(struct virtio_gpu_ctrl_hdr), resp_len,
+					  GFP_KERNEL_ACCOUNT);
+
+	if (cmd)
+		cmd->local = true;
+	return cmd;
 }
 
 static u32 do_display_info(struct vg_vgpu *v, struct vg_cmd **cmd)
@@ -61,7 +72,6 @@ static u32 do_display_info(struct vg_vgpu *v, struct vg_cmd **cmd)
 	*cmd = local_cmd(v, sizeof(struct virtio_gpu_resp_display_info));
 	if (!*cmd)
 		return VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY;
-	(*cmd)->local = true;
 	vg_display_info(v, (struct virtio_gpu_resp_display_info *)(*cmd)->resp);
 	return 0;
 }
@@ -73,7 +83,6 @@ static u32 do_edid(struct vg_vgpu *v, u32 head, struct vg_cmd **cmd)
 	*cmd = local_cmd(v, sizeof(struct virtio_gpu_resp_edid));
 	if (!*cmd)
 		return VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY;
-	(*cmd)->local = true;
 	vg_display_edid(v, head, (struct virtio_gpu_resp_edid *)(*cmd)->resp);
 	return 0;
 }
@@ -149,28 +158,24 @@ static u32 do_transfer(struct vg_vgpu *v, union request *req, struct vg_cmd **cm
 /* Bytes that a command has to have, 0 if we don't know it */
 static size_t request_size(u32 type)
 {
-	switch (type) {
-	case VIRTIO_GPU_CMD_GET_DISPLAY_INFO:
-		return sizeof(struct virtio_gpu_ctrl_hdr);
-	case VIRTIO_GPU_CMD_GET_EDID:
-		return sizeof(struct virtio_gpu_cmd_get_edid);
-	case VIRTIO_GPU_CMD_RESOURCE_CREATE_2D:
-		return sizeof(struct virtio_gpu_resource_create_2d);
-	case VIRTIO_GPU_CMD_RESOURCE_UNREF:
-		return sizeof(struct virtio_gpu_resource_unref);
-	case VIRTIO_GPU_CMD_SET_SCANOUT:
-		return sizeof(struct virtio_gpu_set_scanout);
-	case VIRTIO_GPU_CMD_RESOURCE_FLUSH:
-		return sizeof(struct virtio_gpu_resource_flush);
-	case VIRTIO_GPU_CMD_TRANSFER_TO_HOST_2D:
-		return sizeof(struct virtio_gpu_transfer_to_host_2d);
-	case VIRTIO_GPU_CMD_RESOURCE_ATTACH_BACKING:
-		return sizeof(struct virtio_gpu_resource_attach_backing);
-	case VIRTIO_GPU_CMD_RESOURCE_DETACH_BACKING:
-		return sizeof(struct virtio_gpu_resource_detach_backing);
-	default:
-		return 0;
-	}
+	static const u8 size[] = {
+		[VIRTIO_GPU_CMD_GET_DISPLAY_INFO & 0xff] = sizeof(struct virtio_gpu_ctrl_hdr),
+		[VIRTIO_GPU_CMD_RESOURCE_CREATE_2D & 0xff] =
+			sizeof(struct virtio_gpu_resource_create_2d),
+		[VIRTIO_GPU_CMD_RESOURCE_UNREF & 0xff] = sizeof(struct virtio_gpu_resource_unref),
+		[VIRTIO_GPU_CMD_SET_SCANOUT & 0xff] = sizeof(struct virtio_gpu_set_scanout),
+		[VIRTIO_GPU_CMD_RESOURCE_FLUSH & 0xff] = sizeof(struct virtio_gpu_resource_flush),
+		[VIRTIO_GPU_CMD_TRANSFER_TO_HOST_2D & 0xff] =
+			sizeof(struct virtio_gpu_transfer_to_host_2d),
+		[VIRTIO_GPU_CMD_RESOURCE_ATTACH_BACKING & 0xff] =
+			sizeof(struct virtio_gpu_resource_attach_backing),
+		[VIRTIO_GPU_CMD_RESOURCE_DETACH_BACKING & 0xff] =
+			sizeof(struct virtio_gpu_resource_detach_backing),
+		[VIRTIO_GPU_CMD_GET_EDID & 0xff] = sizeof(struct virtio_gpu_cmd_get_edid),
+	};
+	u32 n = type - VIRTIO_GPU_CMD_GET_DISPLAY_INFO;
+
+	return n < ARRAY_SIZE(size) ? size[array_index_nospec(n, ARRAY_SIZE(size))] : 0;
 }
 
 /* 0 with *@cmd, or VIRTIO_GPU_RESP_ERR_* */
@@ -202,8 +207,7 @@ static u32 control(struct vg_vgpu *v, struct vg_queue *q, const struct vg_chain 
 	res = vg_resource_find(v, le32_to_cpu(req->unref.resource_id));
 	if (!res)
 		return VIRTIO_GPU_RESP_ERR_INVALID_RESOURCE_ID;
-	return type == VIRTIO_GPU_CMD_RESOURCE_UNREF ? vg_resource_unref(res, cmd) :
-						       vg_resource_detach(res, cmd);
+	return vg_resource_let_go(res, type, cmd);
 }
 
 static struct vg_cmd *cursor(struct vg_vgpu *v, const struct vg_chain *chain,
@@ -239,7 +243,6 @@ static int handle(struct vg_vgpu *v, struct vg_queue *q, unsigned int queue,
 			ret = -ENOMEM;
 			goto err_free;
 		}
-		cmd->local = true;
 		cmd->queue = queue;
 		if (error)
 			cmd->resp->type = cpu_to_le32(error);
@@ -248,16 +251,13 @@ static int handle(struct vg_vgpu *v, struct vg_queue *q, unsigned int queue,
 	cmd->hdr = req.hdr;
 	cmd->chain = *chain;
 	cmd->epoch = v->epoch[queue];
+	cmd->seq = v->taken[queue]++;
 	copy_fence(cmd->req, &req.hdr);
-	v->outstanding++;
-	if (cmd->local)
-		vg_sched_answered(cmd);
-	else
-		vg_cmd_queue(cmd);
+	vg_cmd_queue(cmd);
 	return 0;
 
 err_free:
-	if (ret == -EAGAIN)
+	if (try_later(ret))
 		vg_queue_unpop(q);
 	vg_chain_free(chain);
 	return ret;
@@ -268,9 +268,8 @@ err_free:
 /* It failed only because the memory had gone away: it may be back */
 static bool again(struct vg_cmd *cmd)
 {
-	const struct virtio_gpu_ctrl_hdr *hdr = cmd->req;
-
-	if (cmd->retried || hdr->type != cpu_to_le32(VIRTIO_GPU_CMD_TRANSFER_TO_HOST_2D) ||
+	if (cmd->local || cmd->retried ||
+	    cmd->hdr.type != cpu_to_le32(VIRTIO_GPU_CMD_TRANSFER_TO_HOST_2D) ||
 	    le32_to_cpu(cmd->resp->type) < VIRTIO_GPU_RESP_ERR_UNSPEC ||
 	    vg_resource_find(cmd->v, cmd->res->id) != cmd->res || !vg_resource_lost(cmd->res) ||
 	    vg_resource_back_again(cmd->res))
@@ -286,22 +285,22 @@ static int answer_all(struct vg_vgpu *v)
 	struct vg_queue *q;
 	int ret;
 
-	while ((cmd = vg_sched_pop_done(v))) {
+	while ((cmd = vg_cmd_pop_done(v))) {
 		if (!cmd->guest) {
 			vg_cmd_free(cmd);
 			continue;
 		}
 		q = &v->t.queue[cmd->queue];
-		if (!cmd->local && again(cmd)) {
+		if (again(cmd)) {
+			vg_cmd_unpop_done(cmd);
 			vg_cmd_queue(cmd);
 			continue;
 		}
 		ret = cmd->epoch == v->epoch[cmd->queue] ? reply(q, cmd) : 0;
-		if (ret == -EAGAIN) {
-			vg_sched_unpop_done(cmd);
+		if (try_later(ret)) {
+			vg_cmd_unpop_done(cmd);
 			return ret;
 		}
-		v->outstanding--;
 		vg_cmd_free(cmd);
 		if (ret)
 			return ret;
@@ -317,15 +316,18 @@ static int take_all(struct vg_vgpu *v, unsigned int queue)
 	unsigned int n;
 	int ret;
 
-	for (n = 0; q->enabled && v->outstanding < VG_MAX_COMMANDS; n++) {
+	for (n = 0; q->enabled && v->taken[queue] - v->answered[queue] < VG_MAX_COMMANDS; n++) {
 		if (n == BURST)
 			return 1;
 		ret = vg_queue_pop(q, &chain);
-		if (ret > 0)
+		if (ret > 0) {
 			ret = handle(v, q, queue, &chain);
-		else if (!ret && !vg_queue_listen(q))
-			return 0;
-		if (ret)
+		} else if (!ret) {
+			ret = vg_queue_listen(q);
+			if (!ret)
+				return 0;
+		}
+		if (ret < 0)
 			return ret;
 	}
 	return 0;
@@ -349,18 +351,13 @@ static void serve(struct vg_vgpu *v)
 	for (i = 0; i < VG_NUM_QUEUES; i++)
 		if (t->queue[i].enabled)
 			vg_transport_queue_irq(t, &t->queue[i]);
-	if (ret < 0 && ret != -EAGAIN)
+	if (ret < 0 && !try_later(ret))
 		vg_transport_broken(t, "its queue or what is in it is not the guest's memory");
 	else if (ret)
 		mod_delayed_work(v->gpu->wq, &v->work, ret > 0 ? 0 : 1);
 }
 
-/**
- * vg_command_work() - a vGPU's work item
- * @work: vg_vgpu.work
- *
- * Context: process context, may sleep.
- */
+/* A vGPU's work item */
 void vg_command_work(struct work_struct *work)
 {
 	struct vg_vgpu *v = container_of(to_delayed_work(work), struct vg_vgpu, work);
@@ -370,13 +367,9 @@ void vg_command_work(struct work_struct *work)
 	mutex_unlock(&v->t.lock);
 }
 
-/**
- * vg_command_notify() - the guest has put something into a queue
- * @v: the vGPU
- *
- * It is served at once, by the vCPU that has waited so long, unless the work item is at it.
- *
- * Context: process context, may sleep; mvgpu.lock.
+/*
+ * The guest has put something into a queue. It is served at once, by the vCPU that has
+ * waited so long, unless the work item is at it.
  */
 void vg_command_notify(struct vg_vgpu *v)
 {

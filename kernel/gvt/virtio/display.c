@@ -19,10 +19,7 @@ static void head_update(struct vg_vgpu *v, unsigned int i)
 	v->head[i].height = min_t(u32, height ?: DEFAULT_HEIGHT, type->max_height);
 }
 
-/**
- * vg_display_init() - a new vGPU's heads
- * @v: the vGPU
- */
+/* A new vGPU's heads */
 void vg_display_init(struct vg_vgpu *v)
 {
 	unsigned int i;
@@ -32,13 +29,7 @@ void vg_display_init(struct vg_vgpu *v)
 		head_update(v, i);
 }
 
-/**
- * vg_display_info() - answer VIRTIO_GPU_CMD_GET_DISPLAY_INFO
- * @v: the vGPU
- * @resp: takes the answer, zeroed
- *
- * Context: vg_transport.lock.
- */
+/* Answer VIRTIO_GPU_CMD_GET_DISPLAY_INFO; @resp is zeroed */
 void vg_display_info(struct vg_vgpu *v, struct virtio_gpu_resp_display_info *resp)
 {
 	unsigned int i;
@@ -51,14 +42,7 @@ void vg_display_info(struct vg_vgpu *v, struct virtio_gpu_resp_display_info *res
 	}
 }
 
-/**
- * vg_display_edid() - answer VIRTIO_GPU_CMD_GET_EDID
- * @v: the vGPU
- * @head: which head, it exists
- * @resp: takes the answer, zeroed
- *
- * Context: vg_transport.lock.
- */
+/* Answer VIRTIO_GPU_CMD_GET_EDID; @resp is zeroed */
 void vg_display_edid(struct vg_vgpu *v, unsigned int head, struct virtio_gpu_resp_edid *resp)
 {
 	resp->hdr.type = cpu_to_le32(VIRTIO_GPU_RESP_OK_EDID);
@@ -89,15 +73,7 @@ static struct vg_cmd *scanout_cmd(struct vg_vgpu *v, unsigned int head,
 	return cmd;
 }
 
-/**
- * vg_display_scanout() - VIRTIO_GPU_CMD_SET_SCANOUT
- * @v: the vGPU
- * @req: as the guest sent it
- * @cmd: takes what the hardware is to be told
- *
- * Context: vg_transport.lock; may sleep.
- * Return: 0 or VIRTIO_GPU_RESP_ERR_*.
- */
+/* 0 and what the hardware is to be told, or VIRTIO_GPU_RESP_ERR_* */
 u32 vg_display_scanout(struct vg_vgpu *v, const struct virtio_gpu_set_scanout *req,
 		       struct vg_cmd **cmd)
 {
@@ -140,30 +116,19 @@ static struct vg_cmd *cursor_cmd(struct vg_vgpu *v, unsigned int head,
 	return cmd;
 }
 
-/**
- * vg_display_cursor() - VIRTIO_GPU_CMD_UPDATE_CURSOR and VIRTIO_GPU_CMD_MOVE_CURSOR
- * @v: the vGPU
- * @req: as the guest sent it
- *
- * Context: vg_transport.lock; may sleep.
- * Return: what the hardware is to be told, or NULL if that is nothing.
- */
+/* What the hardware is to be told, or NULL if that is nothing */
 struct vg_cmd *vg_display_cursor(struct vg_vgpu *v, const struct virtio_gpu_update_cursor *req)
 {
+	bool moves = req->hdr.type == cpu_to_le32(VIRTIO_GPU_CMD_MOVE_CURSOR);
 	u32 head = le32_to_cpu(req->pos.scanout_id), id = le32_to_cpu(req->resource_id);
 	struct vg_resource *res = id ? vg_resource_find(v, id) : NULL;
 
-	if (head >= v->num_heads || (id && !res))
+	if (head >= v->num_heads || (id && !res && !moves))
 		return NULL;
 	return cursor_cmd(v, head, req, res, GFP_KERNEL_ACCOUNT);
 }
 
-/**
- * vg_display_off() - a vGPU's heads show nothing any more
- * @v: the vGPU; none of its commands is under way
- *
- * Context: vg_transport.lock, or nobody else knows the vGPU any more; may sleep.
- */
+/* The heads of a vGPU, none of whose commands is under way, show nothing any more */
 void vg_display_off(struct vg_vgpu *v)
 {
 	static const struct virtio_gpu_update_cursor no_cursor = {
@@ -210,14 +175,7 @@ static int replay_head(struct vg_vgpu *v, unsigned int i, struct list_head *cmds
 	return 0;
 }
 
-/**
- * vg_display_replay() - what tells restarted hardware what a vGPU's heads show
- * @v: the vGPU
- * @cmds: takes the commands
- *
- * Context: vg_gpu.recovery, the hardware is stopped; may sleep.
- * Return: 0 or -ENOMEM.
- */
+/* What tells restarted hardware what a vGPU's heads show, while that is stopped */
 int vg_display_replay(struct vg_vgpu *v, struct list_head *cmds)
 {
 	unsigned int i;
@@ -228,12 +186,7 @@ int vg_display_replay(struct vg_vgpu *v, struct list_head *cmds)
 	return ret;
 }
 
-/**
- * vg_display_changed() - the physical heads may have other modes than before
- * @v: the vGPU
- *
- * Context: process context, may sleep.
- */
+/* The physical heads may have other modes than before */
 void vg_display_changed(struct vg_vgpu *v)
 {
 	bool changed = false;

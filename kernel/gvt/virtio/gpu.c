@@ -10,6 +10,7 @@
 #include <linux/virtio.h>
 #include <linux/virtio_config.h>
 #include <linux/virtio_ids.h>
+#include <linux/virtio_ring.h>
 #include "compat.h"
 #include "gpu.h"
 
@@ -25,12 +26,12 @@ static bool gone(struct vg_gpu *gpu)
 
 static void control_done(struct virtqueue *vq)
 {
-	vg_sched_done(vq->vdev->priv, VG_CONTROLQ);
+	vg_sched_interrupt(vq->vdev->priv, VG_CONTROLQ);
 }
 
 static void cursor_done(struct virtqueue *vq)
 {
-	vg_sched_done(vq->vdev->priv, VG_CURSORQ);
+	vg_sched_interrupt(vq->vdev->priv, VG_CURSORQ);
 }
 
 static int find_queues(struct vg_gpu *gpu)
@@ -55,6 +56,7 @@ static void delete_queues(struct vg_gpu *gpu)
 	spin_lock_irq(&gpu->lock);
 	memset(gpu->vq, 0, sizeof(gpu->vq));
 	spin_unlock_irq(&gpu->lock);
+	synchronize_rcu();	/* somebody may be about to notify them */
 	gpu->vdev->config->del_vqs(gpu->vdev);
 }
 
@@ -71,7 +73,7 @@ static int get_display_info(struct vg_gpu *gpu)
 			   sizeof(struct virtio_gpu_ctrl_hdr), sizeof(*info), GFP_KERNEL);
 	if (!cmd)
 		return -ENOMEM;
-	ret = vg_sched_execute(cmd);
+	ret = vg_cmd_execute(cmd);
 	info = (const void *)cmd->resp;
 	for (i = 0; !ret && i < gpu->num_scanouts; i++)
 		gpu->scanout[i] = info->pmodes[i].enabled ? info->pmodes[i].r :
@@ -106,14 +108,23 @@ static void vg_config_changed(struct virtio_device *vdev)
 
 /* ---- restarting it ---- */
 
+/* Whoever waits for the hardware waits in vain. What it could reach is out of its reach. */
+static void give_up(struct vg_gpu *gpu)
+{
+	if (!gone(gpu))
+		virtio_reset_device(gpu->vdev);
+	vg_sched_fail(gpu);
+}
+
 /* The hardware forgets everything; what it has not executed waits for vg_restore() */
 static int vg_freeze(struct virtio_device *vdev)
 {
 	struct vg_gpu *gpu = vdev->priv;
+	bool hung = vg_sched_hangs(gpu, HZ / 2);
 
 	vg_sched_stop(gpu);
 	virtio_reset_device(vdev);
-	vg_sched_requeue(gpu, gpu->hung);
+	vg_sched_requeue(gpu, hung);
 	delete_queues(gpu);
 	return 0;
 }
@@ -134,47 +145,47 @@ static int vg_restore(struct virtio_device *vdev)
 	if (ret) {
 		list_for_each_entry_safe(cmd, next, &replay, node)
 			vg_cmd_free(cmd);
+		give_up(gpu);
 		return ret;
 	}
 	vg_sched_restart(gpu, &replay);
 	return 0;
 }
 
-/**
- * vg_gpu_recover() - reset hardware that does not answer, and go on
- * @gpu: the hardware
+/*
+ * Reset hardware that does not answer, and go on; virtio has no smaller reset. The command
+ * that it hung on fails, all others are executed afterwards. When this returns 0, the
+ * hardware reaches no memory that it reached before and has not been told of again.
  *
- * virtio has no smaller reset. The command that it hung on fails, all others are executed
- * afterwards. When this returns 0, the hardware reaches no memory that it reached before
- * and has not been told of again.
- *
- * Context: process context, sleeps. No lock that is held while somebody waits for the
- * hardware.
- * Return: 0; -EBUSY while the host suspends or removes the device.
+ * Sleeps; no lock is held that somebody holds who waits for the hardware. -EBUSY while the
+ * host suspends the device.
  */
 int vg_gpu_recover(struct vg_gpu *gpu)
 {
 	struct device *dev = gpu->vdev->dev.parent;
+	unsigned int before = READ_ONCE(gpu->recoveries);
 	int ret = 0;
 
 	mutex_lock(&gpu->recovery);
-	if (gone(gpu)) {
+	if (gpu->dead || gpu->recoveries - before > 1) {
+		;	/* it has been done while we waited */
+	} else if (gone(gpu)) {
 		vg_sched_fail(gpu);
-	} else if (!device_trylock(dev)) {
+	} else if (READ_ONCE(gpu->leaving)) {
+		give_up(gpu);
+	} else if (gpu->stopped || !device_trylock(dev)) {
 		ret = -EBUSY;
 	} else {
 		dev_warn(dev, "mvgpu-virtio: the GPU does not answer: resetting it\n");
-		gpu->hung = true;
 		ret = virtio_device_freeze(gpu->vdev) ?: virtio_device_restore(gpu->vdev);
-		gpu->hung = false;
 		if (ret) {
 			dev_err(dev, "mvgpu-virtio: the GPU does not come back: %d\n", ret);
-			virtio_reset_device(gpu->vdev);
-			vg_sched_fail(gpu);
+			give_up(gpu);
 			ret = 0;
 		}
 		device_unlock(dev);
 	}
+	WRITE_ONCE(gpu->recoveries, gpu->recoveries + !ret);
 	mutex_unlock(&gpu->recovery);
 	return ret;
 }
@@ -207,6 +218,10 @@ static int gpu_check(struct virtio_device *vdev)
 	}
 	if (!virtio_has_feature(vdev, VIRTIO_F_VERSION_1)) {
 		dev_err(&vdev->dev, "a legacy device is not supported\n");
+		return -ENODEV;
+	}
+	if (!virtio_has_feature(vdev, VIRTIO_RING_F_INDIRECT_DESC)) {
+		dev_err(&vdev->dev, "it takes no indirect descriptors: backings would not fit\n");
 		return -ENODEV;
 	}
 	virtio_cread_le(vdev, struct virtio_gpu_config, num_scanouts, &scanouts);
@@ -259,9 +274,9 @@ static void gpu_free(struct vg_gpu *gpu)
 /* No callback runs any more and the hardware reaches no memory */
 static void gpu_stop(struct vg_gpu *gpu)
 {
-	if (!gone(gpu))
-		virtio_reset_device(gpu->vdev);
-	vg_sched_fail(gpu);
+	mutex_lock(&gpu->recovery);
+	give_up(gpu);
+	mutex_unlock(&gpu->recovery);
 	cancel_work_sync(&gpu->config_work);
 	cancel_delayed_work_sync(&gpu->watchdog);
 	delete_queues(gpu);
@@ -305,8 +320,11 @@ static void vg_remove(struct virtio_device *vdev)
 {
 	struct vg_gpu *gpu = vdev->priv;
 
+	WRITE_ONCE(gpu->leaving, true);
+	mutex_lock(&gpu->recovery);
 	if (gone(gpu))
 		vg_sched_fail(gpu);
+	mutex_unlock(&gpu->recovery);
 	mvgpu_unregister_parent(gpu->parent);
 	gpu_stop(gpu);
 	gpu_free(gpu);
@@ -374,14 +392,12 @@ static ssize_t release_store(struct device_driver *drv, const char *buf, size_t 
 
 	if (IS_ERR(dev))
 		return PTR_ERR(dev);
-	mutex_lock(&adopt_lock);
 	if (dev->driver == drv) {
 		device_release_driver(dev);
 		ret = device_attach(dev);
 	} else {
 		dev_err(dev, "mvgpu-virtio: it is not ours to give back\n");
 	}
-	mutex_unlock(&adopt_lock);
 	put_device(dev);
 	return ret < 0 ? ret : count;
 }

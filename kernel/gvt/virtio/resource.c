@@ -10,22 +10,11 @@
 #include <linux/slab.h>
 #include "gpu.h"
 
-/**
- * vg_resource_find() - look up a resource
- * @v: the vGPU
- * @id: what its guest calls it
- *
- * Context: vg_transport.lock. Return: the resource, or NULL if the guest has none by that id.
- */
+/* The guest's resource of that id, or NULL */
 struct vg_resource *vg_resource_find(struct vg_vgpu *v, u32 id)
 {
 	lockdep_assert_held(&v->t.lock);
 	return xa_load(&v->resources, id);
-}
-
-void vg_resource_get(struct vg_resource *res)
-{
-	kref_get(&res->ref);
 }
 
 static void resource_release(struct kref *ref)
@@ -36,20 +25,9 @@ static void resource_release(struct kref *ref)
 	kfree(res);
 }
 
-/**
- * vg_resource_put() - give a reference back
- * @res: the resource
- *
- * Context: any.
- */
 void vg_resource_put(struct vg_resource *res)
 {
 	kref_put(&res->ref, resource_release);
-}
-
-void vg_backing_get(struct vg_backing *backing)
-{
-	kref_get(&backing->ref);
 }
 
 static void backing_release(struct kref *ref)
@@ -64,12 +42,7 @@ static void backing_release(struct kref *ref)
 	kfree(backing);
 }
 
-/**
- * vg_backing_put() - give a reference back
- * @backing: the backing
- *
- * Context: process context, may sleep, unless somebody else is known to have a reference.
- */
+/* May sleep, unless somebody else is known to have a reference */
 void vg_backing_put(struct vg_backing *backing)
 {
 	kref_put(&backing->ref, backing_release);
@@ -92,13 +65,14 @@ static void backing_revoke(struct mvgpu_mapping *mapping, void *priv)
 	spin_lock_irqsave(&gpu->lock, flags);
 	backing->revoked = true;
 	state = backing->state;
-	if (state == VG_BACKING_ON)
+	if (state == VG_BACKING_ON) {
 		swap(detach, backing->detach);
-	spin_unlock_irqrestore(&gpu->lock, flags);
-	if (detach) {
+		/* for as long as the hardware has its own reference */
 		vg_cmd_set_backing(detach, backing);
-		vg_cmd_urgent(detach);
 	}
+	spin_unlock_irqrestore(&gpu->lock, flags);
+	if (detach)
+		vg_cmd_urgent(detach);
 	if (state == VG_BACKING_ON || state == VG_BACKING_LEAVING)
 		wait_for_completion(&backing->off);
 }
@@ -163,15 +137,7 @@ static u64 picture_size(u32 width, u32 height)
 	return size;
 }
 
-/**
- * vg_resource_create() - VIRTIO_GPU_CMD_RESOURCE_CREATE_2D
- * @v: the vGPU
- * @req: as the guest sent it
- * @cmd: takes what the hardware is to be told
- *
- * Context: vg_transport.lock; may sleep.
- * Return: 0 or VIRTIO_GPU_RESP_ERR_*.
- */
+/* What follows returns 0 and what the hardware is to be told, or VIRTIO_GPU_RESP_ERR_* */
 u32 vg_resource_create(struct vg_vgpu *v, const struct virtio_gpu_resource_create_2d *req,
 		       struct vg_cmd **cmd)
 {
@@ -242,25 +208,6 @@ static void forget(struct vg_resource *res)
 	vg_resource_put(res);
 }
 
-/**
- * vg_resource_unref() - VIRTIO_GPU_CMD_RESOURCE_UNREF
- * @res: the resource, gone for the guest afterwards
- * @cmd: takes what the hardware is to be told
- *
- * Context: vg_transport.lock; may sleep.
- * Return: 0 or VIRTIO_GPU_RESP_ERR_*.
- */
-u32 vg_resource_unref(struct vg_resource *res, struct vg_cmd **cmd)
-{
-	*cmd = simple_cmd(res, VIRTIO_GPU_CMD_RESOURCE_UNREF, VG_UNREFS, GFP_KERNEL_ACCOUNT);
-	if (!*cmd)
-		return VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY;
-	if (res->backing)
-		vg_cmd_set_backing(*cmd, res->backing);
-	forget(res);
-	return 0;
-}
-
 static struct vg_cmd *attach_cmd(struct vg_backing *backing)
 {
 	struct virtio_gpu_resource_attach_backing *req;
@@ -312,16 +259,7 @@ static u32 backing_map(struct vg_backing *backing)
 	return VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY;
 }
 
-/**
- * vg_resource_attach() - VIRTIO_GPU_CMD_RESOURCE_ATTACH_BACKING
- * @res: the resource
- * @range: guest memory, kvmalloced, to be freed by us
- * @num: ranges
- * @cmd: takes what the hardware is to be told
- *
- * Context: vg_transport.lock; may sleep.
- * Return: 0 or VIRTIO_GPU_RESP_ERR_*.
- */
+/* @range is kvmalloced and ours */
 u32 vg_resource_attach(struct vg_resource *res, struct mvgpu_range *range, unsigned int num,
 		       struct vg_cmd **cmd)
 {
@@ -329,6 +267,9 @@ u32 vg_resource_attach(struct vg_resource *res, struct mvgpu_range *range, unsig
 	struct vg_backing *backing;
 	u32 error;
 
+	/* what the hardware has refused doesn't count */
+	if (vg_resource_lost(res) && !res->backing->revoked)
+		forget_backing(res);
 	if (res->backing || num > VG_MAX_RANGES - v->num_ranges) {
 		kvfree(range);
 		return res->backing ? VIRTIO_GPU_RESP_ERR_UNSPEC :
@@ -345,7 +286,7 @@ u32 vg_resource_attach(struct vg_resource *res, struct mvgpu_range *range, unsig
 	backing->range = range;
 	backing->num = num;
 	backing->res = res;
-	vg_resource_get(res);
+	kref_get(&res->ref);
 	backing->detach = simple_cmd(res, VIRTIO_GPU_CMD_RESOURCE_DETACH_BACKING, VG_DETACHES,
 				     GFP_KERNEL_ACCOUNT);
 	error = backing->detach ? backing_map(backing) : VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY;
@@ -363,33 +304,26 @@ u32 vg_resource_attach(struct vg_resource *res, struct mvgpu_range *range, unsig
 	return 0;
 }
 
-/**
- * vg_resource_detach() - VIRTIO_GPU_CMD_RESOURCE_DETACH_BACKING
- * @res: the resource
- * @cmd: takes what the hardware is to be told
- *
- * Context: vg_transport.lock; may sleep.
- * Return: 0 or VIRTIO_GPU_RESP_ERR_*.
- */
-u32 vg_resource_detach(struct vg_resource *res, struct vg_cmd **cmd)
+/* VIRTIO_GPU_CMD_RESOURCE_UNREF and VIRTIO_GPU_CMD_RESOURCE_DETACH_BACKING */
+u32 vg_resource_let_go(struct vg_resource *res, u32 type, struct vg_cmd **cmd)
 {
-	if (!res->backing)
+	bool unref = type == VIRTIO_GPU_CMD_RESOURCE_UNREF;
+
+	if (!unref && !res->backing)
 		return VIRTIO_GPU_RESP_ERR_INVALID_RESOURCE_ID;
-	*cmd = simple_cmd(res, VIRTIO_GPU_CMD_RESOURCE_DETACH_BACKING, VG_DETACHES,
-			  GFP_KERNEL_ACCOUNT);
+	*cmd = simple_cmd(res, type, unref ? VG_UNREFS : VG_DETACHES, GFP_KERNEL_ACCOUNT);
 	if (!*cmd)
 		return VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY;
-	vg_cmd_set_backing(*cmd, res->backing);
-	forget_backing(res);
+	if (res->backing)
+		vg_cmd_set_backing(*cmd, res->backing);
+	if (unref)
+		forget(res);
+	else
+		forget_backing(res);
 	return 0;
 }
 
-/**
- * vg_resource_lost() - whether a resource has lost its backing though the guest has not let go
- * @res: the resource
- *
- * Context: vg_transport.lock. Return: whether.
- */
+/* Whether the hardware has not got the backing though the guest has attached it */
 bool vg_resource_lost(struct vg_resource *res)
 {
 	struct vg_gpu *gpu = res->v->gpu;
@@ -400,18 +334,12 @@ bool vg_resource_lost(struct vg_resource *res)
 	if (!res->backing)
 		return false;
 	spin_lock_irqsave(&gpu->lock, flags);
-	lost = res->backing->revoked;
+	lost = res->backing->revoked || res->backing->state == VG_BACKING_OFF;
 	spin_unlock_irqrestore(&gpu->lock, flags);
 	return lost;
 }
 
-/**
- * vg_resource_back_again() - attach a backing again whose memory went away
- * @res: the resource
- *
- * Context: vg_transport.lock; may sleep.
- * Return: 0 or VIRTIO_GPU_RESP_ERR_*, for want of memory there.
- */
+/* Attach a backing again whose memory went away. 0 or VIRTIO_GPU_RESP_ERR_*. */
 u32 vg_resource_back_again(struct vg_resource *res)
 {
 	struct vg_backing *old = res->backing;
@@ -425,7 +353,7 @@ u32 vg_resource_back_again(struct vg_resource *res)
 	if (!range)
 		return VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY;
 	memcpy(range, old->range, num * sizeof(*range));
-	vg_backing_get(old);
+	kref_get(&old->ref);
 	forget_backing(res);
 	error = vg_resource_attach(res, range, num, &cmd);
 	if (error) {
@@ -449,19 +377,12 @@ static struct vg_backing *hw_backing_get(struct vg_resource *res)
 	spin_lock_irqsave(&gpu->lock, flags);
 	backing = res->hw_backing;
 	if (backing)
-		vg_backing_get(backing);
+		kref_get(&backing->ref);
 	spin_unlock_irqrestore(&gpu->lock, flags);
 	return backing;
 }
 
-/**
- * vg_resources_drop() - a vGPU loses all its resources
- * @v: the vGPU; none of its commands is under way
- *
- * Waits until the hardware has none of them either.
- *
- * Context: vg_transport.lock, or nobody else knows the vGPU any more; sleeps.
- */
+/* A vGPU, none of whose commands is under way, loses all its resources. Sleeps. */
 void vg_resources_drop(struct vg_vgpu *v)
 {
 	struct vg_backing *backing;
@@ -489,48 +410,46 @@ void vg_resources_drop(struct vg_vgpu *v)
 		forget(res);
 }
 
-static int replay_one(struct vg_resource *res, struct list_head *cmds)
+static struct vg_cmd *transfer_cmd(struct vg_resource *res)
 {
-	struct vg_backing *backing = hw_backing_get(res);
 	struct virtio_gpu_transfer_to_host_2d *req;
-	struct vg_cmd *cmd = create_cmd(res);
+	struct vg_cmd *cmd;
 
-	if (!cmd)
-		goto err;
-	cmd->effect = VG_NO_EFFECT;
-	list_add_tail(&cmd->node, cmds);
-	if (!backing)
-		return 0;
-	cmd = attach_cmd(backing);
-	if (!cmd)
-		goto err;
-	list_add_tail(&cmd->node, cmds);
 	cmd = vg_cmd_alloc(res->v, VIRTIO_GPU_CMD_TRANSFER_TO_HOST_2D, sizeof(*req),
 			   sizeof(struct virtio_gpu_ctrl_hdr), GFP_KERNEL_ACCOUNT);
 	if (!cmd)
-		goto err;
+		return NULL;
 	req = cmd->req;
 	req->resource_id = cpu_to_le32(res->hw_id);
 	req->r.width = cpu_to_le32(res->width);
 	req->r.height = cpu_to_le32(res->height);
-	list_add_tail(&cmd->node, cmds);
-	vg_backing_put(backing);
-	return 0;
-
-err:
-	if (backing)
-		vg_backing_put(backing);
-	return -ENOMEM;
+	return cmd;
 }
 
-/**
- * vg_resources_replay() - what tells restarted hardware of a vGPU's resources
- * @v: the vGPU
- * @cmds: takes the commands
- *
- * Context: vg_gpu.recovery, the hardware is stopped; may sleep.
- * Return: 0 or -ENOMEM.
- */
+static int replay_one(struct vg_resource *res, struct list_head *cmds)
+{
+	struct vg_backing *backing = hw_backing_get(res);
+	struct vg_cmd *cmd[3] = { create_cmd(res) };
+	unsigned int i, n = backing ? 3 : 1;
+	int ret = 0;
+
+	if (backing) {
+		cmd[1] = attach_cmd(backing);
+		cmd[2] = transfer_cmd(res);
+		vg_backing_put(backing);
+	}
+	for (i = 0; i < n; i++) {
+		if (cmd[i])
+			list_add_tail(&cmd[i]->node, cmds);
+		else
+			ret = -ENOMEM;
+	}
+	if (cmd[0])
+		cmd[0]->effect = VG_NO_EFFECT;	/* it is listed already */
+	return ret;
+}
+
+/* What tells restarted hardware of a vGPU's resources, while that is stopped */
 int vg_resources_replay(struct vg_vgpu *v, struct list_head *cmds)
 {
 	struct vg_resource *res;

@@ -9,6 +9,7 @@
  * long to wait.
  */
 #include <linux/mm.h>
+#include <linux/rcupdate.h>
 #include <linux/slab.h>
 #include "gpu.h"
 
@@ -16,17 +17,9 @@
 #define WEIGHT_UNIT	100
 #define HANG_TIME	(5 * HZ)
 
-/**
- * vg_cmd_alloc() - a command for the hardware
- * @v: who pays for it
- * @type: VIRTIO_GPU_CMD_*
- * @req_len: bytes that it reads, the header included
- * @resp_len: bytes that it may answer, the header included; 0 for none
- * @gfp: GFP_KERNEL_ACCOUNT, with __GFP_NOFAIL where @req_len is below a page
- *
- * Context: process context, may sleep.
- * Return: the command, its header's type filled in, or NULL.
- */
+/* ---- commands ---- */
+
+/* @gfp may have __GFP_NOFAIL if @req_len is below a page. NULL without memory; may sleep. */
 struct vg_cmd *vg_cmd_alloc(struct vg_vgpu *v, u32 type, size_t req_len, size_t resp_len,
 			    gfp_t gfp)
 {
@@ -39,6 +32,7 @@ struct vg_cmd *vg_cmd_alloc(struct vg_vgpu *v, u32 type, size_t req_len, size_t 
 	hdr = req_len < PAGE_SIZE ? kzalloc(req_len, gfp) : kvzalloc(req_len, gfp);
 	if (!hdr)
 		goto err_free;
+	INIT_LIST_HEAD(&cmd->node);
 	cmd->v = v;
 	cmd->req = hdr;
 	cmd->req_len = req_len;
@@ -66,12 +60,7 @@ err_free:
 	return NULL;
 }
 
-/**
- * vg_cmd_free() - the opposite of vg_cmd_alloc()
- * @cmd: the command, in no list
- *
- * Context: process context, may sleep.
- */
+/* May sleep */
 void vg_cmd_free(struct vg_cmd *cmd)
 {
 	if (cmd->backing)
@@ -85,58 +74,22 @@ void vg_cmd_free(struct vg_cmd *cmd)
 	kfree(cmd);
 }
 
-/**
- * vg_cmd_set_res() - say which resource a command is about
- * @cmd: the command
- * @res: the resource; the command takes a reference
- * @effect: what the command changes of it
- */
 void vg_cmd_set_res(struct vg_cmd *cmd, struct vg_resource *res, enum vg_effect effect)
 {
-	vg_resource_get(res);
+	kref_get(&res->ref);
 	cmd->res = res;
 	cmd->effect = effect;
 }
 
-/**
- * vg_cmd_set_backing() - say which backing a command is about
- * @cmd: the command
- * @backing: the backing; the command takes a reference
- */
 void vg_cmd_set_backing(struct vg_cmd *cmd, struct vg_backing *backing)
 {
-	vg_backing_get(backing);
+	kref_get(&backing->ref);
 	cmd->backing = backing;
 }
 
-static u64 price(struct vg_vgpu *v, u64 ns)
-{
-	return v->vgpu ? div_u64(ns * WEIGHT_UNIT, mvgpu_weight(v->vgpu)) : 0;
-}
+/* ---- what the hardware knows ---- */
 
-/* The next command, or NULL */
-static struct vg_cmd *pick(struct vg_gpu *gpu)
-{
-	struct vg_cmd *cmd = list_first_entry_or_null(&gpu->urgent, struct vg_cmd, node);
-	struct vg_vgpu *v, *best = NULL;
-
-	lockdep_assert_held(&gpu->lock);
-	if (cmd)
-		return cmd;
-	list_for_each_entry(v, &gpu->ready, ready_node)
-		if (!best || v->vtime < best->vtime)
-			best = v;
-	return best ? list_first_entry(&best->waiting, struct vg_cmd, node) : NULL;
-}
-
-static void unlink_cmd(struct vg_cmd *cmd)
-{
-	list_del_init(&cmd->node);
-	if (list_empty(&cmd->v->waiting))
-		list_del_init(&cmd->v->ready_node);
-}
-
-/* The hardware can't reach the backing: its own reference goes, the command has another */
+/* It can't reach the backing: its own reference goes, the command has another */
 static void backing_off(struct vg_cmd *cmd)
 {
 	struct vg_backing *backing = cmd->backing;
@@ -149,14 +102,25 @@ static void backing_off(struct vg_cmd *cmd)
 	}
 }
 
+static void set_hw_backing(struct vg_resource *res, struct vg_backing *backing)
+{
+	kref_get(&backing->ref);
+	/* one that is leaving: the command that takes it away has a reference */
+	if (res->hw_backing)
+		vg_backing_put(res->hw_backing);
+	res->hw_backing = backing;
+}
+
 /* A command goes to the hardware. False if that is needless: it counts as executed. */
 static bool takes_effect(struct vg_cmd *cmd)
 {
 	struct vg_backing *backing = cmd->backing;
 
+	if (cmd->local)
+		return false;
 	switch (cmd->effect) {
 	case VG_ATTACHES:
-		if (backing->revoked) {
+		if (backing->revoked || backing->state == VG_BACKING_OFF) {
 			backing_off(cmd);
 			return false;
 		}
@@ -180,13 +144,40 @@ static bool takes_effect(struct vg_cmd *cmd)
 	}
 }
 
-/* It has got it */
-static void given(struct vg_cmd *cmd)
+/* The hardware has been reset before it executed the command: undo takes_effect() */
+static void untake_effect(struct vg_cmd *cmd)
 {
-	if (cmd->effect == VG_ATTACHES && cmd->res->hw_backing != cmd->backing) {
-		vg_backing_get(cmd->backing);
-		cmd->res->hw_backing = cmd->backing;
+	struct vg_backing *backing = cmd->backing;
+
+	switch (cmd->effect) {
+	case VG_ATTACHES:
+		if (backing->state == VG_BACKING_ON)
+			backing->state = VG_BACKING_NEW;
+		if (!cmd->replay && cmd->res->hw_backing == backing) {
+			cmd->res->hw_backing = NULL;
+			vg_backing_put(backing);
+		}
+		break;
+	case VG_DETACHES:
+	case VG_UNREFS:
+		if (!backing || backing->state != VG_BACKING_LEAVING)
+			break;
+		if (backing->revoked) {
+			backing_off(cmd);
+			break;
+		}
+		backing->state = VG_BACKING_NEW;
+		if (cmd->res->hw_backing != backing)
+			set_hw_backing(cmd->res, backing);
+		break;
+	default:
+		break;
 	}
+}
+
+static bool on_hardware(const struct vg_resource *res)
+{
+	return res && !list_empty(&res->hw_node);
 }
 
 static void show(struct vg_head *head, struct vg_cmd *cmd)
@@ -194,7 +185,7 @@ static void show(struct vg_head *head, struct vg_cmd *cmd)
 	const struct virtio_gpu_set_scanout *req = cmd->req;
 
 	head->scanout = *req;
-	head->res = req->resource_id ? cmd->res : NULL;
+	head->res = on_hardware(cmd->res) ? cmd->res : NULL;
 }
 
 static void point(struct vg_head *head, struct vg_cmd *cmd)
@@ -206,7 +197,7 @@ static void point(struct vg_head *head, struct vg_cmd *cmd)
 		return;
 	}
 	head->cursor = *req;
-	head->cursor_res = cmd->res;
+	head->cursor_res = on_hardware(cmd->res) ? cmd->res : NULL;
 }
 
 /* The hardware has not got the resource any more; its reference is not the last one */
@@ -215,30 +206,33 @@ static void forget_resource(struct vg_resource *res)
 	struct vg_vgpu *v = res->v;
 	unsigned int i;
 
-	if (list_empty(&res->hw_node))
+	if (!on_hardware(res))
 		return;
 	list_del_init(&res->hw_node);
-	vg_resource_put(res);
 	for (i = 0; i < v->num_heads; i++) {
 		if (v->head[i].res == res)
 			v->head[i].res = NULL;
 		if (v->head[i].cursor_res == res)
 			v->head[i].cursor_res = NULL;
 	}
+	vg_resource_put(res);
+}
+
+static bool succeeded(const struct vg_cmd *cmd)
+{
+	return !cmd->resp_len || le32_to_cpu(cmd->resp->type) < VIRTIO_GPU_RESP_ERR_UNSPEC;
 }
 
 /* The hardware has executed a command: remember what it would have to be told again */
 static void took_effect(struct vg_cmd *cmd)
 {
-	bool ok = cmd->queue == VG_CURSORQ ||
-		  le32_to_cpu(cmd->resp->type) < VIRTIO_GPU_RESP_ERR_UNSPEC;
 	struct vg_backing *backing = cmd->backing;
 
 	switch (cmd->effect) {
 	case VG_CREATES:
-		if (!ok)
+		if (!succeeded(cmd))
 			break;
-		vg_resource_get(cmd->res);
+		kref_get(&cmd->res->ref);
 		list_add_tail(&cmd->res->hw_node, &cmd->v->hw_resources);
 		break;
 	case VG_UNREFS:
@@ -247,14 +241,14 @@ static void took_effect(struct vg_cmd *cmd)
 			backing_off(cmd);
 		break;
 	case VG_ATTACHES:
-		if (!ok && backing->state == VG_BACKING_ON)
+		if (!succeeded(cmd) && backing->state == VG_BACKING_ON)
 			backing_off(cmd);
 		break;
 	case VG_DETACHES:
 		backing_off(cmd);
 		break;
 	case VG_SCANS_OUT:
-		if (ok)
+		if (succeeded(cmd))
 			show(&cmd->v->head[cmd->head], cmd);
 		break;
 	case VG_CURSOR:
@@ -263,6 +257,54 @@ static void took_effect(struct vg_cmd *cmd)
 	case VG_NO_EFFECT:
 		break;
 	}
+}
+
+/* ---- to the hardware ---- */
+
+static u64 price(struct vg_vgpu *v, u64 ns)
+{
+	return v->vgpu ? div_u64(ns * WEIGHT_UNIT, mvgpu_weight(v->vgpu)) : 0;
+}
+
+/* The next command, or NULL */
+static struct vg_cmd *pick(struct vg_gpu *gpu)
+{
+	struct vg_cmd *cmd = list_first_entry_or_null(&gpu->urgent, struct vg_cmd, node);
+	struct vg_vgpu *v, *best = NULL;
+
+	lockdep_assert_held(&gpu->lock);
+	if (cmd)
+		return cmd;
+	list_for_each_entry(v, &gpu->ready, ready_node)
+		if (!best || v->vtime < best->vtime)
+			best = v;
+	return best ? list_first_entry(&best->waiting, struct vg_cmd, node) : NULL;
+}
+
+static void add_pending(struct vg_vgpu *v)
+{
+	if (!v->pending++)
+		v->vtime = max(v->vtime, v->gpu->vtime);
+}
+
+static void add_waiting(struct vg_cmd *cmd, bool first)
+{
+	struct vg_vgpu *v = cmd->v;
+
+	if (cmd->urgent) {
+		list_move(&cmd->node, first ? &v->gpu->urgent : v->gpu->urgent.prev);
+		return;
+	}
+	if (list_empty(&v->waiting))
+		list_add_tail(&v->ready_node, &v->gpu->ready);
+	list_move(&cmd->node, first ? &v->waiting : v->waiting.prev);
+}
+
+static void unlink_waiting(struct vg_cmd *cmd)
+{
+	list_del_init(&cmd->node);
+	if (list_empty(&cmd->v->waiting))
+		list_del_init(&cmd->v->ready_node);
 }
 
 static void finish(struct vg_cmd *cmd)
@@ -279,23 +321,18 @@ static void finish(struct vg_cmd *cmd)
 	mod_delayed_work(v->gpu->wq, &v->work, 0);
 }
 
-static void answer(struct vg_cmd *cmd, u32 type)
-{
-	if (cmd->resp_len)
-		cmd->resp->type = cpu_to_le32(type);
-}
-
 static void fail(struct vg_cmd *cmd, u32 error)
 {
-	answer(cmd, error);
+	if (cmd->resp_len && !cmd->local)
+		cmd->resp->type = cpu_to_le32(error);
 	took_effect(cmd);
+	finish(cmd);
 }
 
-/* 1 if the hardware has got the command, 0 if it needn't, -ENOSPC if it has no room */
+/* 1 if the hardware has got the command, 0 if it needn't, or an errno */
 static int submit(struct vg_gpu *gpu, struct vg_cmd *cmd)
 {
 	struct scatterlist in, *sgs[] = { cmd->sg, &in };
-	enum vg_backing_state before = cmd->backing ? cmd->backing->state : VG_BACKING_NEW;
 	int ret;
 
 	if (!takes_effect(cmd))
@@ -303,13 +340,13 @@ static int submit(struct vg_gpu *gpu, struct vg_cmd *cmd)
 	if (cmd->resp_len)
 		sg_init_one(&in, cmd->resp, cmd->resp_len);
 	ret = virtqueue_add_sgs(gpu->vq[cmd->queue], sgs, 1, !!cmd->resp_len, cmd, GFP_ATOMIC);
-	if (!ret) {
-		given(cmd);
-		return 1;
+	if (ret) {
+		untake_effect(cmd);
+		return ret;
 	}
-	if (cmd->backing && cmd->backing->state != VG_BACKING_OFF)
-		cmd->backing->state = before;
-	return ret;
+	if (cmd->effect == VG_ATTACHES && cmd->res->hw_backing != cmd->backing)
+		set_hw_backing(cmd->res, cmd->backing);
+	return 1;
 }
 
 static void start(struct vg_gpu *gpu, struct vg_cmd *cmd)
@@ -318,11 +355,27 @@ static void start(struct vg_gpu *gpu, struct vg_cmd *cmd)
 
 	cmd->submitted = ktime_get();
 	cmd->charged = price(v, v->cost);
+	if (!cmd->urgent)
+		gpu->vtime = max(gpu->vtime, v->vtime);
 	v->vtime += cmd->charged;
-	gpu->vtime = max(gpu->vtime, v->vtime - cmd->charged);
-	if (!gpu->num_running++)
+	if (!gpu->num_running++) {
+		gpu->oldest_since = cmd->submitted;
 		mod_delayed_work(gpu->wq, &gpu->watchdog, HANG_TIME);
+	}
 	list_add_tail(&cmd->node, &gpu->running);
+}
+
+/* Memory that the hardware has must not be taken for given back because it can't be told */
+static bool must_wait(struct vg_gpu *gpu, struct vg_cmd *cmd)
+{
+	if (gpu->dead)
+		return false;
+	if (gpu->num_running)
+		return true;
+	if (cmd->effect != VG_DETACHES && cmd->effect != VG_UNREFS)
+		return false;
+	mod_delayed_work(gpu->wq, &gpu->watchdog, 1);
+	return true;
 }
 
 /* Returns the queues that the hardware has to be notified of, a bit each */
@@ -338,20 +391,20 @@ static unsigned int submit_all(struct vg_gpu *gpu)
 		if (!cmd)
 			break;
 		ret = gpu->dead ? -ENODEV : submit(gpu, cmd);
-		if (ret < 0 && gpu->num_running && !gpu->dead)
+		if (ret < 0 && must_wait(gpu, cmd))
 			break;
-		unlink_cmd(cmd);
+		unlink_waiting(cmd);
 		if (ret > 0) {
 			start(gpu, cmd);
 			added |= BIT(cmd->queue);
-			continue;
-		}
-		if (ret)
+		} else if (ret) {
 			fail(cmd, gpu->dead ? VIRTIO_GPU_RESP_ERR_UNSPEC :
-				  VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY);
-		else
-			answer(cmd, VIRTIO_GPU_RESP_OK_NODATA);
-		finish(cmd);
+					      VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY);
+		} else {
+			if (cmd->resp_len && !cmd->local)
+				cmd->resp->type = cpu_to_le32(VIRTIO_GPU_RESP_OK_NODATA);
+			finish(cmd);
+		}
 	}
 	for (i = 0; i < VG_NUM_QUEUES; i++)
 		if (added & BIT(i) && virtqueue_kick_prepare(gpu->vq[i]))
@@ -359,58 +412,53 @@ static unsigned int submit_all(struct vg_gpu *gpu)
 	return notify;
 }
 
-static void notify_queues(struct vg_gpu *gpu, unsigned int queues)
+/* Whoever deletes the queues waits for an RCU grace period */
+static void submit_and_unlock(struct vg_gpu *gpu, unsigned long flags)
+	__releases(&gpu->lock)
 {
-	unsigned int i;
+	unsigned int notify = submit_all(gpu), i;
+	struct virtqueue *vq[VG_NUM_QUEUES];
 
-	for (i = 0; i < VG_NUM_QUEUES; i++)
-		if (queues & BIT(i))
-			virtqueue_notify(gpu->vq[i]);
-}
-
-/**
- * vg_cmd_queue() - let a command wait for its turn
- * @cmd: the command
- *
- * Those of a vGPU are executed in order. Context: any.
- */
-void vg_cmd_queue(struct vg_cmd *cmd)
-{
-	struct vg_vgpu *v = cmd->v;
-	struct vg_gpu *gpu = v->gpu;
-	unsigned long flags;
-	unsigned int notify;
-
-	spin_lock_irqsave(&gpu->lock, flags);
-	if (!v->pending++)
-		v->vtime = max(v->vtime, gpu->vtime);
-	if (list_empty(&v->waiting))
-		list_add_tail(&v->ready_node, &gpu->ready);
-	list_add_tail(&cmd->node, &v->waiting);
-	notify = submit_all(gpu);
+	memcpy(vq, gpu->vq, sizeof(vq));
+	rcu_read_lock();
 	spin_unlock_irqrestore(&gpu->lock, flags);
-	notify_queues(gpu, notify);
+	for (i = 0; i < VG_NUM_QUEUES; i++)
+		if (notify & BIT(i))
+			virtqueue_notify(vq[i]);
+	rcu_read_unlock();
 }
 
-/**
- * vg_cmd_urgent() - send a command before all that waits
- * @cmd: the command
- *
- * Context: any.
- */
-void vg_cmd_urgent(struct vg_cmd *cmd)
+/* Let a command wait for its turn; those of a vGPU are executed in order */
+void vg_cmd_queue(struct vg_cmd *cmd)
 {
 	struct vg_gpu *gpu = cmd->v->gpu;
 	unsigned long flags;
-	unsigned int notify;
 
 	spin_lock_irqsave(&gpu->lock, flags);
-	cmd->v->pending++;
-	list_add_tail(&cmd->node, &gpu->urgent);
-	notify = submit_all(gpu);
-	spin_unlock_irqrestore(&gpu->lock, flags);
-	notify_queues(gpu, notify);
+	add_pending(cmd->v);
+	add_waiting(cmd, false);
+	submit_and_unlock(gpu, flags);
 }
+
+/* Send a command before all that waits */
+void vg_cmd_urgent(struct vg_cmd *cmd)
+{
+	cmd->urgent = true;
+	vg_cmd_queue(cmd);
+}
+
+/* Let the hardware execute a command of our own. 0 or -EIO; the caller frees it. Sleeps. */
+int vg_cmd_execute(struct vg_cmd *cmd)
+{
+	DECLARE_COMPLETION_ONSTACK(executed);
+
+	cmd->waiter = &executed;
+	vg_cmd_urgent(cmd);
+	wait_for_completion(&executed);
+	return succeeded(cmd) ? 0 : -EIO;
+}
+
+/* ---- and back ---- */
 
 /* A command is not with the hardware any more */
 static void retire(struct vg_gpu *gpu, struct vg_cmd *cmd)
@@ -429,56 +477,99 @@ static void settle(struct vg_gpu *gpu, struct vg_cmd *cmd)
 	v->vtime += price(v, took) - cmd->charged;
 	v->cost += (s64)(took - v->cost) / 8;
 	if (cmd->guest)
-		mvgpu_count(v->vgpu, 1, cmd->bytes);
+		mvgpu_count(v->vgpu, 1, succeeded(cmd) ? cmd->bytes : 0);
 }
 
-/**
- * vg_sched_done() - a queue's interrupt
- * @gpu: the hardware
- * @queue: VG_CONTROLQ or VG_CURSORQ
- *
- * Context: any.
- */
-void vg_sched_done(struct vg_gpu *gpu, unsigned int queue)
+static void rearm_watchdog(struct vg_gpu *gpu, const struct vg_cmd *was_oldest)
 {
+	const struct vg_cmd *oldest = list_first_entry_or_null(&gpu->running, struct vg_cmd, node);
+
+	if (!oldest) {
+		cancel_delayed_work(&gpu->watchdog);
+	} else if (oldest != was_oldest) {
+		gpu->oldest_since = ktime_get();
+		mod_delayed_work(gpu->wq, &gpu->watchdog, HANG_TIME);
+	}
+}
+
+/* A physical queue's callback; any context */
+void vg_sched_interrupt(struct vg_gpu *gpu, unsigned int queue)
+{
+	struct vg_cmd *cmd, *oldest;
 	struct virtqueue *vq;
 	unsigned long flags;
-	unsigned int notify;
-	struct vg_cmd *cmd;
 	u32 len;
 
 	spin_lock_irqsave(&gpu->lock, flags);
 	vq = gpu->vq[queue];
-	if (!vq) {
-		spin_unlock_irqrestore(&gpu->lock, flags);
-		return;
+	oldest = list_first_entry_or_null(&gpu->running, struct vg_cmd, node);
+	if (vq && !gpu->dead) {
+		do {
+			virtqueue_disable_cb(vq);
+			while ((cmd = virtqueue_get_buf(vq, &len))) {
+				if (len < min_t(u32, sizeof(*cmd->resp), cmd->resp_len))
+					cmd->resp->type = cpu_to_le32(VIRTIO_GPU_RESP_ERR_UNSPEC);
+				retire(gpu, cmd);
+				settle(gpu, cmd);
+				took_effect(cmd);
+				finish(cmd);
+			}
+		} while (!virtqueue_enable_cb(vq));
+		rearm_watchdog(gpu, oldest);
 	}
-	do {
-		virtqueue_disable_cb(vq);
-		while ((cmd = virtqueue_get_buf(vq, &len))) {
-			if (len < min_t(u32, sizeof(*cmd->resp), cmd->resp_len))
-				answer(cmd, VIRTIO_GPU_RESP_ERR_UNSPEC);
-			retire(gpu, cmd);
-			settle(gpu, cmd);
-			took_effect(cmd);
-			finish(cmd);
-		}
-	} while (!virtqueue_enable_cb(vq));
-	if (gpu->num_running)
-		mod_delayed_work(gpu->wq, &gpu->watchdog, HANG_TIME);
-	else
-		cancel_delayed_work(&gpu->watchdog);
-	notify = submit_all(gpu);
-	spin_unlock_irqrestore(&gpu->lock, flags);
-	notify_queues(gpu, notify);
+	submit_and_unlock(gpu, flags);
 }
 
-/**
- * vg_sched_stop() - give the hardware nothing more
- * @gpu: the hardware
- *
- * Context: any.
+/*
+ * A command that has been executed, or NULL. The guest's come in the order in which it
+ * made them available, for a fence stands for all before it.
  */
+struct vg_cmd *vg_cmd_pop_done(struct vg_vgpu *v)
+{
+	struct vg_cmd *cmd, *found = NULL;
+	unsigned long flags;
+
+	spin_lock_irqsave(&v->gpu->lock, flags);
+	list_for_each_entry(cmd, &v->done, node) {
+		if (cmd->guest && cmd->seq != v->answered[cmd->queue])
+			continue;
+		list_del_init(&cmd->node);
+		v->answered[cmd->queue] += cmd->guest;
+		found = cmd;
+		break;
+	}
+	spin_unlock_irqrestore(&v->gpu->lock, flags);
+	return found;
+}
+
+/* It is to be popped again, or queued again */
+void vg_cmd_unpop_done(struct vg_cmd *cmd)
+{
+	struct vg_vgpu *v = cmd->v;
+	unsigned long flags;
+
+	spin_lock_irqsave(&v->gpu->lock, flags);
+	v->answered[cmd->queue] -= cmd->guest;
+	list_add(&cmd->node, &v->done);
+	spin_unlock_irqrestore(&v->gpu->lock, flags);
+}
+
+/* ---- when the hardware is restarted, or gone ---- */
+
+/* Whether the hardware has not finished its oldest command for @limit jiffies */
+bool vg_sched_hangs(struct vg_gpu *gpu, unsigned long limit)
+{
+	unsigned long flags;
+	bool hangs;
+
+	spin_lock_irqsave(&gpu->lock, flags);
+	hangs = !gpu->stopped && !gpu->dead && gpu->num_running &&
+		ktime_to_ns(ktime_sub(ktime_get(), gpu->oldest_since)) >= jiffies_to_nsecs(limit);
+	spin_unlock_irqrestore(&gpu->lock, flags);
+	return hangs;
+}
+
+/* Give the hardware nothing more */
 void vg_sched_stop(struct vg_gpu *gpu)
 {
 	unsigned long flags;
@@ -486,44 +577,28 @@ void vg_sched_stop(struct vg_gpu *gpu)
 	spin_lock_irqsave(&gpu->lock, flags);
 	gpu->stopped = true;
 	spin_unlock_irqrestore(&gpu->lock, flags);
-	cancel_delayed_work(&gpu->watchdog);
 }
 
-/* The hardware has been reset before it executed the command: undo takes_effect() */
-static void untake_effect(struct vg_cmd *cmd)
+/* The hardware has been reset or is gone: it answers nothing any more */
+static void take_back(struct vg_gpu *gpu)
 {
-	struct vg_backing *backing = cmd->backing;
+	unsigned int i;
 
-	switch (cmd->effect) {
-	case VG_ATTACHES:
-		if (backing->state != VG_BACKING_ON)
-			break;
-		backing->state = VG_BACKING_NEW;
-		cmd->res->hw_backing = NULL;
-		vg_backing_put(backing);
-		break;
-	case VG_DETACHES:
-	case VG_UNREFS:
-		if (backing && backing->state == VG_BACKING_LEAVING)
-			backing_off(cmd);
-		break;
-	default:
-		break;
-	}
+	for (i = 0; i < VG_NUM_QUEUES; i++)
+		while (gpu->vq[i] && virtqueue_detach_unused_buf(gpu->vq[i]))
+			;
 }
 
-static void wait_again(struct vg_gpu *gpu, struct vg_cmd *cmd)
+static void drop_waiting(struct vg_vgpu *v)
 {
-	struct vg_vgpu *v = cmd->v;
+	struct vg_cmd *cmd, *next;
 
-	untake_effect(cmd);
-	if (!cmd->guest) {
-		list_add(&cmd->node, &gpu->urgent);
-		return;
+	list_for_each_entry_safe(cmd, next, &v->waiting, node) {
+		unlink_waiting(cmd);
+		if (cmd->resp_len && !cmd->local)
+			cmd->resp->type = cpu_to_le32(VIRTIO_GPU_RESP_ERR_UNSPEC);
+		finish(cmd);
 	}
-	if (list_empty(&v->waiting))
-		list_add_tail(&v->ready_node, &gpu->ready);
-	list_add(&cmd->node, &v->waiting);
 }
 
 static void drop_replay(struct vg_gpu *gpu)
@@ -538,72 +613,63 @@ static void drop_replay(struct vg_gpu *gpu)
 	}
 }
 
-/**
- * vg_sched_requeue() - the hardware has been reset: what it had waits again
- * @gpu: the hardware, stopped
- * @hung: it hung on the command that it has had for longest, which fails
- *
- * What the hardware knew of backings it has forgotten: the memory is out of its reach.
- *
- * Context: any.
+/*
+ * The hardware has been reset: what it had waits again. What it knew of backings it has
+ * forgotten: the memory is out of its reach. If it @hung, the command that it has had for
+ * longest fails.
  */
 void vg_sched_requeue(struct vg_gpu *gpu, bool hung)
 {
-	struct vg_vgpu *v;
 	struct vg_cmd *cmd, *next;
 	struct vg_resource *res;
 	unsigned long flags;
+	struct vg_vgpu *v;
 
 	spin_lock_irqsave(&gpu->lock, flags);
+	take_back(gpu);
+	cancel_delayed_work(&gpu->watchdog);
 	cmd = list_first_entry_or_null(&gpu->running, struct vg_cmd, node);
-	if (hung && cmd && (cmd->guest || cmd->waiter)) {
-		cmd->v->strikes++;
+	if (hung && cmd) {
+		cmd->v->strikes += cmd->guest;
 		retire(gpu, cmd);
 		fail(cmd, VIRTIO_GPU_RESP_ERR_UNSPEC);
-		finish(cmd);
 	}
 	list_for_each_entry_safe_reverse(cmd, next, &gpu->running, node) {
 		retire(gpu, cmd);
-		wait_again(gpu, cmd);
+		untake_effect(cmd);
+		add_waiting(cmd, true);
 	}
 	drop_replay(gpu);
-	list_for_each_entry(v, &gpu->vgpus, node)
+	list_for_each_entry(v, &gpu->vgpus, node) {
 		list_for_each_entry(res, &v->hw_resources, hw_node)
 			if (res->hw_backing && res->hw_backing->state == VG_BACKING_ON)
 				res->hw_backing->state = VG_BACKING_NEW;
+		if (v->strikes >= VG_MAX_STRIKES)
+			drop_waiting(v);
+	}
 	spin_unlock_irqrestore(&gpu->lock, flags);
 }
 
-/**
- * vg_sched_restart() - the opposite of vg_sched_stop()
- * @gpu: the hardware, its queues there again
- * @replay: commands that tell it what it knew
- *
- * Context: any.
- */
+/* The hardware has queues again: first it is told what it knew */
 void vg_sched_restart(struct vg_gpu *gpu, struct list_head *replay)
 {
-	unsigned long flags;
-	unsigned int notify;
 	struct vg_cmd *cmd;
+	unsigned long flags;
 
 	spin_lock_irqsave(&gpu->lock, flags);
-	list_for_each_entry(cmd, replay, node)
-		cmd->v->pending++;
+	list_for_each_entry(cmd, replay, node) {
+		cmd->replay = true;
+		cmd->urgent = true;
+		add_pending(cmd->v);
+	}
 	list_splice_init(replay, &gpu->urgent);
 	gpu->stopped = false;
-	notify = submit_all(gpu);
-	spin_unlock_irqrestore(&gpu->lock, flags);
-	notify_queues(gpu, notify);
+	submit_and_unlock(gpu, flags);
 }
 
-/**
- * vg_sched_fail() - the hardware is gone for good
- * @gpu: the hardware; it has been reset, so that no memory is within its reach
- *
- * Whatever it had, and whatever else it is given, fails.
- *
- * Context: any.
+/*
+ * The hardware is gone for good, and has been reset, so that no memory is within its reach:
+ * whatever it had, and whatever else it is given, fails.
  */
 void vg_sched_fail(struct vg_gpu *gpu)
 {
@@ -611,124 +677,31 @@ void vg_sched_fail(struct vg_gpu *gpu)
 	unsigned long flags;
 
 	spin_lock_irqsave(&gpu->lock, flags);
+	take_back(gpu);
+	cancel_delayed_work(&gpu->watchdog);
 	gpu->dead = true;
 	gpu->stopped = false;
 	list_for_each_entry_safe(cmd, next, &gpu->running, node) {
 		retire(gpu, cmd);
 		fail(cmd, VIRTIO_GPU_RESP_ERR_UNSPEC);
-		finish(cmd);
 	}
-	submit_all(gpu);
-	spin_unlock_irqrestore(&gpu->lock, flags);
+	submit_and_unlock(gpu, flags);
 }
 
-/**
- * vg_sched_execute() - let the hardware execute a command of our own
- * @cmd: the command; freed by the caller
- *
- * Context: process context, sleeps.
- * Return: 0, or -EIO if the hardware has answered with an error or not at all.
- */
-int vg_sched_execute(struct vg_cmd *cmd)
-{
-	DECLARE_COMPLETION_ONSTACK(executed);
-
-	cmd->waiter = &executed;
-	vg_cmd_urgent(cmd);
-	wait_for_completion(&executed);
-	return le32_to_cpu(cmd->resp->type) < VIRTIO_GPU_RESP_ERR_UNSPEC ? 0 : -EIO;
-}
-
-/**
- * vg_sched_answered() - a command that needed no hardware
- * @cmd: the command, its answer filled in
- *
- * Context: any.
- */
-void vg_sched_answered(struct vg_cmd *cmd)
-{
-	struct vg_gpu *gpu = cmd->v->gpu;
-	unsigned long flags;
-
-	spin_lock_irqsave(&gpu->lock, flags);
-	cmd->v->pending++;
-	finish(cmd);
-	spin_unlock_irqrestore(&gpu->lock, flags);
-}
-
-/**
- * vg_sched_drop() - a vGPU's commands that wait need not be executed
- * @v: the vGPU
- *
- * Context: any.
- */
+/* A vGPU's commands that wait need not be executed */
 void vg_sched_drop(struct vg_vgpu *v)
 {
-	struct vg_gpu *gpu = v->gpu;
-	struct vg_cmd *cmd, *next;
 	unsigned long flags;
-
-	spin_lock_irqsave(&gpu->lock, flags);
-	list_for_each_entry_safe(cmd, next, &v->waiting, node) {
-		unlink_cmd(cmd);
-		finish(cmd);
-	}
-	spin_unlock_irqrestore(&gpu->lock, flags);
-}
-
-static bool all_executed(struct vg_vgpu *v)
-{
-	unsigned long flags;
-	bool executed;
 
 	spin_lock_irqsave(&v->gpu->lock, flags);
-	executed = !v->pending;
+	drop_waiting(v);
 	spin_unlock_irqrestore(&v->gpu->lock, flags);
-	return executed;
 }
 
-/**
- * vg_sched_wait() - wait until all commands of a vGPU have been executed
- * @v: the vGPU
- *
- * Context: process context, sleeps.
- */
+/* Wait until all commands of a vGPU have been executed */
 void vg_sched_wait(struct vg_vgpu *v)
 {
-	wait_event(v->gpu->idle, all_executed(v));
-}
-
-/**
- * vg_sched_pop_done() - a command that has been executed
- * @v: whose
- *
- * Context: any. Return: the command, or NULL if there is none.
- */
-struct vg_cmd *vg_sched_pop_done(struct vg_vgpu *v)
-{
-	struct vg_cmd *cmd;
-	unsigned long flags;
-
-	spin_lock_irqsave(&v->gpu->lock, flags);
-	cmd = list_first_entry_or_null(&v->done, struct vg_cmd, node);
-	if (cmd)
-		list_del_init(&cmd->node);
-	spin_unlock_irqrestore(&v->gpu->lock, flags);
-	return cmd;
-}
-
-/**
- * vg_sched_unpop_done() - undo vg_sched_pop_done()
- * @cmd: what that has returned
- *
- * Context: any.
- */
-void vg_sched_unpop_done(struct vg_cmd *cmd)
-{
-	struct vg_vgpu *v = cmd->v;
-	unsigned long flags;
-
-	spin_lock_irqsave(&v->gpu->lock, flags);
-	list_add(&cmd->node, &v->done);
-	spin_unlock_irqrestore(&v->gpu->lock, flags);
+	spin_lock_irq(&v->gpu->lock);
+	wait_event_lock_irq(v->gpu->idle, !v->pending, v->gpu->lock);
+	spin_unlock_irq(&v->gpu->lock);
 }

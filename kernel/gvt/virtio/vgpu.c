@@ -27,9 +27,8 @@ static void vg_reset(struct vg_transport *t)
 	vg_sched_wait(v);
 	vg_display_off(v);
 	vg_resources_drop(v);
-	while ((cmd = vg_sched_pop_done(v)))
+	while ((cmd = vg_cmd_pop_done(v)))
 		vg_cmd_free(cmd);
-	v->outstanding = 0;
 	WRITE_ONCE(v->strikes, 0);
 	atomic_set(&v->events, 0);
 }
@@ -49,7 +48,7 @@ static u32 vg_config_read(struct vg_transport *t, u32 offset, unsigned int size)
 	struct vg_vgpu *v = to_vg_vgpu(t);
 	const struct virtio_gpu_config config = {
 		.events_read = cpu_to_le32(atomic_read(&v->events)),
-		.num_scanouts = cpu_to_le32(v->num_heads),
+		.num_scanouts = cpu_to_le32(max(v->num_heads, 1u)),	/* 5.7.4: at least 1 */
 	};
 	__le32 val = 0;
 
@@ -71,11 +70,7 @@ static const struct vg_transport_ops vg_ops = {
 	.config_write = vg_config_write,
 };
 
-/**
- * vg_vgpu_account() - what the scheduler needs of whoever has commands
- * @v: zeroed
- * @gpu: the hardware
- */
+/* What the scheduler needs of whoever has commands */
 void vg_vgpu_account(struct vg_vgpu *v, struct vg_gpu *gpu)
 {
 	v->gpu = gpu;
@@ -97,12 +92,12 @@ static int vg_vgpu_init(struct mvgpu *vgpu)
 	v->vgpu = vgpu;
 	vg_vgpu_account(v, gpu);
 	xa_init(&v->resources);
-	vg_display_init(v);
 	ret = mvgpu_set_dma(vgpu, gpu->vdev->dev.parent, mode) ?:
 	      vg_transport_init(&v->t, vgpu, &vg_ops, OFFERED, sizeof(struct virtio_gpu_config));
 	if (ret)
 		return ret;
 	mutex_lock(&gpu->vgpus_lock);
+	vg_display_init(v);
 	mutex_lock(&gpu->recovery);
 	spin_lock_irq(&gpu->lock);
 	list_add_tail(&v->node, &gpu->vgpus);
