@@ -9,7 +9,7 @@ KDIR ?= $(firstword $(wildcard /lib/modules/$(KREL)/build) \
 utsrelease = $(shell sed -n 's/.*UTS_RELEASE "\(.*\)"/\1/p' $(1)/include/generated/utsrelease.h)
 CFLAGS ?= -O2 -g
 PROVISION := tests/vm/provision
-TESTS := $(sort $(wildcard tests/*.t tests/unit/*.t)) $(sort $(wildcard tests/vm/*.t))
+TESTS := $(sort $(wildcard tests/*.t tests/unit/*.t tests/fuzz/*.t)) $(sort $(wildcard tests/vm/*.t))
 KERNELS := 6.1 6.12 7.2
 
 LIB := $(O)/libmvgpu-vfio.a
@@ -64,6 +64,7 @@ check:				## all the tests that fit into a coffee break
 	prove --timer $(TESTS)
 
 # The chain of VM tests once more on each kernel, with a Debian root that has QEMU 11
+check-full: export FUZZ_SECONDS ?= 600
 check-full: check		## every kernel, recent QEMU: the slower tests too
 	@$(PROVISION) deps full
 	@for k in $(KERNELS); do \
@@ -76,6 +77,11 @@ bench:				## what direct BARs and mappings of guest memory are worth
 	@$(MAKE) --no-print-directory tools
 	@$(MAKE) --no-print-directory -f tests/bench/native.mk O=$(O)
 	@tests/bench/bench
+	@tests/bench/frame-bench
+
+igt:				## IGT's generic tests on a vGPU, compared with QEMU's own device
+	@$(PROVISION) deps check
+	@tests/igt/igt
 
 lint:				## W=1, sparse, checkpatch --strict and kernel-doc on all kernels
 	@$(PROVISION) deps check
@@ -91,4 +97,4 @@ clean:				## remove what was built; the cache stays (tests/vm/provision clean)
 help:				## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
 
-.PHONY: all modules tools demo check check-full bench lint install clean help
+.PHONY: all modules tools demo check check-full bench igt lint install clean help

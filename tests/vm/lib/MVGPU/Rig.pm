@@ -439,6 +439,21 @@ sub foreground($self, $bdf, $uuid = undef)
 	return $uuid;
 }
 
+# ---- what VMMs open vGPUs through -------------------------------------------
+
+# The options by which our VFIO clients take each of the ways that this kernel has: the
+# legacy container, and iommufd with device files. There must be a vGPU.
+sub ways($self)
+{
+	my ($status) = $self->run('test -e /dev/iommu && ls /dev/vfio/devices/*', quiet => 1);
+
+	$self->trouble('no iommufd in the debug kernel') if $status && $self->debug;
+	return $status ? ('') : ('', '--iommufd');
+}
+
+# Whether VFIO logs what a device writes: Debian's kernels after 6.6 need IOMMUFD for it
+sub logs_dma($self) { return $self->debug || $self->release =~ /^6\.[1-6]\./ }
+
 # ---- leaks -----------------------------------------------------------------
 
 # Who has to have allocated a leaked object for it to be ours: mvgpu, what works on
