@@ -24,11 +24,11 @@ for my $kernel ($ENV{MVGPU_KERNEL} // qw(6.1 6.12 7.2)) {
 		$rig->create_vgpu($rig->adopt('1234:1111', 'mvgpu-bochs'), 'mvgpu-bochs-16m'),
 		$rig->create_vgpu($rig->adopt('1af4:1110', 'mvgpu-test'), 'mvgpu-test-1m'),
 	);
-	# only the debug kernel has iommufd's device files
-	for my $way ('', $rig->debug ? '--iommufd ' : ()) {
-		$rig->relay_tap("/mvgpu/build/vfio-test --seconds $seconds $way@vgpus 2>&1",
+	for my $way ($rig->ways) {
+		$rig->relay_tap("/mvgpu/build/vfio-test --seconds $seconds $way @vgpus 2>&1",
 			"VFIO on Linux " . $rig->release . " $way", timeout => 400);
 	}
+	$rig->no_leaks;
 	$rig->clean_dmesg;
 	$rig->stop;
 }

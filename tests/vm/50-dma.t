@@ -97,12 +97,14 @@ sub run_model($name, $kernel)
 	my $bochs = $rig->adopt('1234:1111', 'mvgpu-bochs');
 	my @vgpus = ((map { $rig->create_vgpu($edu, 'mvgpu-edu-copy') } 1 .. 2),
 		$rig->create_vgpu($bochs, 'mvgpu-bochs-16m'));
-	my @ways = $kernel eq 'debug' ? ('', '--iommufd') : ('');
-	for my $way (@ways) {
+	for my $way ($rig->ways) {
 		$rig->relay_tap("/mvgpu/build/dma-test $way --only '$_:' @vgpus 2>&1", "$_ $way",
 			timeout => 400) for qw(copy hostile), $name eq 'virtio' ? () : 'edge';
+		$rig->relay_tap("/mvgpu/build/dma-test $way --log @vgpus 2>&1", "log $way",
+			timeout => 400) if $rig->logs_dma;
 	}
 	is $rig->vgpu($vgpus[0], 'pinned'), 0, 'nothing is left pinned';
+	$rig->no_leaks;
 	$rig->clean_dmesg(allow => \@allow);
 	$rig->stop;
 }

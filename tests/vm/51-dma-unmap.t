@@ -34,32 +34,55 @@ sub start($kernel, $vgpus, %o)
 	return ($rig, $edu, map { $rig->create_vgpu($edu, 'mvgpu-edu-copy') } 1 .. $vgpus);
 }
 
-# ---- iommu:map and iommu:unmap ----------------------------------------------
+# ---- tracepoints: ours, and iommu:map and iommu:unmap ------------------------
 
 sub trace_begin($rig)
 {
 	$rig->must("cd $trace && echo 0 >tracing_on && echo 16384 >buffer_size_kb && echo >trace && "
-		. 'echo 1 >events/iommu/map/enable && echo 1 >events/iommu/unmap/enable && '
-		. 'echo 1 >tracing_on');
+		. 'echo 1 | tee events/iommu/map/enable events/iommu/unmap/enable '
+		. 'events/mvgpu/enable tracing_on');
 }
 
-# Bytes mapped and unmapped since then
+# Mappings, pages and bytes since then: pairs that have to be alike in the end
 sub trace_sums($rig)
 {
 	my $text = $rig->must("cat $trace/trace");
-	my ($mapped, $unmapped) = (0, 0);
+	my %sum = map { $_ => 0 } qw(map unmap revoke pin unpin);
 
+	$sum{$1}++ while $text =~ /: mvgpu_(unmap|revoke): /g;
+	$sum{map}++ while $text =~ /: mvgpu_map: .* error=0$/mg;
+	$sum{$1} += $2 while $text =~ /: mvgpu_(pin|unpin): .* pages=(\d+)/g;
+	my ($mapped, $unmapped) = (0, 0);
 	$mapped += $1 while $text =~ /: map: IOMMU: .* size=(\d+)/g;
 	$unmapped += $1 while $text =~ /: unmap: IOMMU: .* unmapped_size=(\d+)/g;
-	return ($mapped, $unmapped);
+	return ([@sum{qw(map unmap)}], [@sum{qw(pin unpin)}], [$mapped, $unmapped], $sum{revoke});
 }
 
-sub balanced($rig, $name)
+sub balanced($rig, $name, $translated)
 {
-	my ($mapped, $unmapped) = trace_sums($rig);
+	my ($maps, $pins, $bytes, $revokes) = trace_sums($rig);
 
-	cmp_ok $mapped, '>', 0, "$name: the trace has seen mappings";
-	is $unmapped, $mapped, "$name: as much is unmapped as was mapped";
+	is $rig->must("grep -h '^overrun: [^0]' $trace/per_cpu/cpu*/stats; :"), '',
+		"$name: the trace is complete";
+	cmp_ok $_, '>', 0, "$name: it has seen mappings and revokes" for $maps->[0], $revokes;
+	is $maps->[1], $maps->[0], "$name: every mapping is unmapped";
+	is $pins->[1], $pins->[0], "$name: every page is unpinned";
+	return unless $translated;
+	cmp_ok $bytes->[0], '>', 0, "$name: it has seen the IOMMU map";
+	is $bytes->[1], $bytes->[0], "$name: as much is unmapped as was mapped";
+}
+
+# Negative control: in the middle of a copy there is more on one side
+sub unbalanced($rig)
+{
+	my ($maps, $pins);
+
+	for (1 .. 20) {
+		($maps, $pins) = trace_sums($rig);
+		last if $maps->[0] > $maps->[1] && $pins->[0] > $pins->[1];
+	}
+	cmp_ok $maps->[0], '>', $maps->[1], 'while it is mapped, it is not unmapped';
+	cmp_ok $pins->[0], '>', $pins->[1], 'nor unpinned';
 }
 
 # ---- a VMM in the middle of a copy -------------------------------------------
@@ -89,6 +112,7 @@ sub killed($rig, $uuid)
 	my $pid = hold($rig, $uuid);
 
 	is charged($rig, $pid), 2, 'a copy in progress is charged its two pages';
+	unbalanced($rig);
 	# at whatever point of the copy
 	for my $delay (0, 0.05, 0.11, 0.17) {
 		$rig->must("sleep $delay; kill -KILL $pid");
@@ -120,26 +144,26 @@ sub everything($kernel, $model, %o)
 {
 	my ($rig, $edu, @vgpus) = start($kernel, 8, %o);
 	my @two = @vgpus[0, 1];
-	my $traced = $o{iommu} && $model ne 'passthrough';
+	my $translated = $model eq 'strict';
 
-	trace_begin($rig) if $traced;
-	my @ways = $kernel eq 'debug' ? ('', '--iommufd ') : ('');
-	for my $way (@ways) {
-		$rig->relay_tap("$test $way--only '$_:' @two 2>&1", "$_ $way", timeout => 400)
+	trace_begin($rig);
+	for my $way ($rig->ways) {
+		$rig->relay_tap("$test $way --only '$_:' @two 2>&1", "$_ $way", timeout => 400)
 			for qw(unmap two);
-		$rig->relay_tap("$test $way--seconds $seconds --only 'load:' @two 2>&1",
+		$rig->relay_tap("$test $way --seconds $seconds --only 'load:' @two 2>&1",
 			"two vGPUs under load $way", timeout => 400);
-		$rig->relay_tap("$test $way--seconds $seconds --only 'load:' @vgpus 2>&1",
+		$rig->relay_tap("$test $way --seconds $seconds --only 'load:' @vgpus 2>&1",
 			"eight vGPUs under load $way", timeout => 400);
-		$rig->relay_tap("$test $way--seconds $seconds --only 'race:' @two 2>&1",
+		$rig->relay_tap("$test $way --seconds $seconds --only 'race:' @two 2>&1",
 			"open and close beside unmap $way", timeout => 400);
 	}
-	balanced($rig, 'after all that') if $traced;
+	balanced($rig, 'after all that', $translated);
 	subtest 'the VMM is killed' => sub { killed($rig, $vgpus[2]) };
-	balanced($rig, 'after SIGKILL') if $traced;
+	balanced($rig, 'after SIGKILL', $translated);
 	subtest 'the parent goes' => sub { orphaned($rig, $edu, $vgpus[3]) };
-	balanced($rig, 'after unbinding the parent') if $traced;
+	balanced($rig, 'after unbinding the parent', $translated);
 	$rig->ok('rmmod mvgpu-edu && rmmod mvgpu', 'the modules can be unloaded');
+	$rig->no_leaks;
 	$rig->clean_dmesg;
 	$rig->stop;
 }

@@ -16,6 +16,9 @@ static const struct group *const groups[] = {
 /* What an ordinary build fails */
 static const struct group *const hang_groups[] = { &group_quarantine, NULL };
 
+/* What a kernel without VFIO's log of DMA fails */
+static const struct group *const log_groups[] = { &group_log, NULL };
+
 static const char usage[] =
 	"usage: dma-test [OPTION]... UUID [UUID]...\n"
 	"       dma-test --hold UUID\n"
@@ -30,13 +33,14 @@ static const char usage[] =
 	"  --timeout N      when a test counts as hung (default 120 s)\n"
 	"  --iommufd        open vGPUs through iommufd and their device files\n"
 	"  --hang           only the tests for mvgpu-edu built with CONFIG_MVGPU_TEST_HANG\n"
+	"  --log            only the tests of DMA logging, which not every kernel has\n"
 	"  --hold           copy until killed\n"
 	"  --poke           let the physical engine read from a DMA address\n"
 	"  --help           print this\n";
 
 int main(int argc, char **argv)
 {
-	enum { LIST, ONLY, SECONDS, TIMEOUT, IOMMUFD, HANG, HOLD, POKE, HELP };
+	enum { LIST, ONLY, SECONDS, TIMEOUT, IOMMUFD, HANG, LOG, HOLD, POKE, HELP };
 	static const struct option options[] = {
 		{ "list", no_argument, NULL, LIST },
 		{ "only", required_argument, NULL, ONLY },
@@ -44,6 +48,7 @@ int main(int argc, char **argv)
 		{ "timeout", required_argument, NULL, TIMEOUT },
 		{ "iommufd", no_argument, NULL, IOMMUFD },
 		{ "hang", no_argument, NULL, HANG },
+		{ "log", no_argument, NULL, LOG },
 		{ "hold", no_argument, NULL, HOLD },
 		{ "poke", no_argument, NULL, POKE },
 		{ "help", no_argument, NULL, HELP },
@@ -74,6 +79,9 @@ int main(int argc, char **argv)
 			break;
 		case HANG:
 			which = hang_groups;
+			break;
+		case LOG:
+			which = log_groups;
 			break;
 		case HOLD:
 		case POKE:

@@ -3,6 +3,7 @@
  * Owns the programming model of the mvgpu-edu vGPU, the contents of guest memory, and the
  * counters that tell what the kernel has pinned for it.
  */
+#define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -181,6 +182,23 @@ void expect_filled(const char *file, int line, const char *what, const void *p, 
 		     size, ((const __u8 *)p)[at], pattern(seed, at));
 }
 
+static bool attribute(struct fixture *f, const char *name, char *text, size_t size)
+{
+	char path[512];
+	ssize_t len;
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/mvgpu/%s", vgpu_sysfs(f->dev), name);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return false;
+	len = read(fd, text, size - 1);
+	close(fd);
+	OK(len >= 0, "reading %s: %s", path, strerror(errno));
+	text[len] = '\0';
+	return true;
+}
+
 /**
  * counter() - one of the vGPU's counters in sysfs
  * @f: the vGPU
@@ -190,27 +208,56 @@ void expect_filled(const char *file, int line, const char *what, const void *p, 
  */
 long long counter(struct fixture *f, const char *name)
 {
-	char path[512], text[1024];
+	char text[1024], *p = text;
 	long long sum = 0;
-	ssize_t len;
-	char *p;
-	int fd;
 
-	snprintf(path, sizeof(path), "%s/mvgpu/%s", vgpu_sysfs(f->dev), name);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
+	if (!attribute(f, name, text, sizeof(text)))
 		return -1;
-	len = read(fd, text, sizeof(text) - 1);
-	close(fd);
-	OK(len >= 0, "reading %s: %s", path, strerror(errno));
-	text[len] = '\0';
-	for (p = text; *p;) {
+	while (*p) {
 		if (*p >= '0' && *p <= '9')
 			sum += strtoll(p, &p, 10);
 		else
 			p++;
 	}
 	return sum;
+}
+
+/**
+ * refusals() - how often a mapping was refused for one reason
+ * @f: the vGPU
+ * @kind: the reason, as the counters of errors name it
+ *
+ * Return: the number.
+ */
+long long refusals(struct fixture *f, const char *kind)
+{
+	char text[1024], *line, *rest = text;
+	size_t len = strlen(kind);
+
+	OK(attribute(f, "errors", text, sizeof(text)), "no counters of errors");
+	while ((line = strsep(&rest, "\n")))
+		if (!strncmp(line, kind, len) && line[len] == ' ')
+			return strtoll(line + len, NULL, 10);
+	fail(__FILE__, __LINE__, "no counter of errors named %s", kind);
+}
+
+/**
+ * set_attribute() - set what the operator can set of a vGPU
+ * @f: the vGPU
+ * @name: of the attribute in sysfs
+ * @value: what to write
+ */
+void set_attribute(struct fixture *f, const char *name, const char *value)
+{
+	char path[512];
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/mvgpu/%s", vgpu_sysfs(f->dev), name);
+	fd = open(path, O_WRONLY | O_CLOEXEC);
+	OK(fd >= 0, "%s: %s", path, strerror(errno));
+	OK(write(fd, value, strlen(value)) == (ssize_t)strlen(value), "%s: %s", path,
+	   strerror(errno));
+	close(fd);
 }
 
 /* Unpinning happens in the background, soon. */

@@ -55,6 +55,8 @@ void expect_filled(const char *file, int line, const char *what, const void *p, 
 
 /* -------- what the kernel counts -------- */
 long long counter(struct fixture *f, const char *name);
+long long refusals(struct fixture *f, const char *kind);
+void set_attribute(struct fixture *f, const char *name, const char *value);
 void expect_idle(const char *file, int line, struct fixture *f);
 unsigned long charged_pages(void);
 double seconds_now(void);
@@ -72,5 +74,6 @@ extern const struct group group_load;
 extern const struct group group_two;
 extern const struct group group_race;
 extern const struct group group_quarantine;
+extern const struct group group_log;
 
 #endif

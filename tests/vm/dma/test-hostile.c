@@ -6,6 +6,9 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
 
 #include "engine.h"
 
@@ -269,6 +272,54 @@ static void reserved_memory(struct fixture *f)
 	fixture_close(f);
 }
 
+/* A copy needs two pages at a time. */
+static void over_quota(struct fixture *f)
+{
+	long long count;
+	__u8 *good;
+
+	engine_open(f);
+	good = good_memory(f);
+	count = refusals(f, "quota");
+	set_attribute(f, "quota", "1");
+	REFUSED(copy(f, GOOD, GOOD + PAGE, PAGE), ENOSPC);
+	EQ(refusals(f, "quota"), count + 1);
+	UNTOUCHED(good + PAGE, 1);
+	IDLE(f);
+	/* one page as both ends of a copy is within it */
+	EQ(copy(f, GOOD + 3 * PAGE, GOOD + 3 * PAGE + 64, 8), 0);
+	set_attribute(f, "quota", "2");
+	EQ(copy(f, GOOD, GOOD + PAGE, PAGE), 0);
+	EQ(refusals(f, "quota"), count + 1);
+	/* back to what the next VMM may lock */
+	set_attribute(f, "quota", "0");
+	fixture_close(f);
+}
+
+/* What a VMM may lock is its quota, unless it may lock anything. */
+static void default_quota(struct fixture *f)
+{
+	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	const struct rlimit limit = { .rlim_cur = PAGE, .rlim_max = PAGE };
+	struct __user_cap_data_struct caps[2];
+	__u8 *good;
+
+	engine_open(f);
+	EQ(counter(f, "quota"), 0);
+	fixture_close(f);
+
+	EQ(syscall(SYS_capget, &head, caps), 0);
+	caps[0].effective &= ~(1U << CAP_IPC_LOCK);
+	EQ(syscall(SYS_capset, &head, caps), 0);
+	EQ(setrlimit(RLIMIT_MEMLOCK, &limit), 0);
+	engine_open(f);
+	EQ(counter(f, "quota"), 1);
+	good = good_memory(f);
+	REFUSED(copy(f, GOOD, GOOD + PAGE, PAGE), ENOSPC);
+	UNTOUCHED(good + PAGE, 1);
+	fixture_close(f);
+}
+
 /* The guest changes its mind while the engine is at work. */
 static void changed(struct fixture *f)
 {
@@ -323,6 +374,8 @@ static const struct test tests[] = {
 	{ "a file that is cut short", ON_NONE, truncated },
 	{ "device memory", ON_NONE, device_memory },
 	{ "reserved memory", ON_NONE, reserved_memory },
+	{ "over the operator's quota", ON_NONE, over_quota },
+	{ "over what the VMM may lock", ON_NONE, default_quota },
 	{ "registers that change meanwhile", ON_NONE, changed },
 	{ "any access to any register", ON_NONE, any_access },
 };

@@ -4,8 +4,6 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
-#include <stdio.h>
 
 #include "engine.h"
 
@@ -102,20 +100,6 @@ static void one_leaves(struct fixture *f)
 	EQ(charged_pages(), pair.charged);
 }
 
-static void set_cache(struct fixture *f, const char *pages)
-{
-	char path[PATH_MAX + 16];
-	int fd;
-
-	snprintf(path, sizeof(path), "%s/mvgpu/cache", vgpu_sysfs(f->dev));
-	fd = open(path, O_WRONLY | O_CLOEXEC);
-	if (fd < 0)
-		skip("%s: %s", path, strerror(errno));
-	OK(write(fd, pages, strlen(pages)) == (ssize_t)strlen(pages), "%s: %s", path,
-	   strerror(errno));
-	close(fd);
-}
-
 static void expect_pages(int line, struct pair *pair, long long first, long long second,
 			 unsigned long charged)
 {
@@ -142,8 +126,8 @@ static void charged_once(struct fixture *f)
 	map_iova(&pair.f[0], IOVA + PAGE, pair.p + PAGE, PAGE, RW);
 	map_iova(&pair.f[0], IOVA + 2 * PAGE, pair.p + 2 * PAGE, PAGE, RW);
 	PAGES_ARE(&pair, 0, 0, 0);
-	set_cache(&pair.f[0], "64");
-	set_cache(&pair.f[1], "64");
+	set_attribute(&pair.f[0], "cache", "64");
+	set_attribute(&pair.f[1], "cache", "64");
 
 	/* one page as both ends of a copy */
 	EQ(copy(&pair.f[0], IOVA, IOVA + 64, 64), 0);
@@ -158,11 +142,50 @@ static void charged_once(struct fixture *f)
 	unmap_iova(&pair.f[0], IOVA + PAGE, PAGE);
 	PAGES_ARE(&pair, 1, 2, 2);
 	/* one gives it up, the other still holds it */
-	set_cache(&pair.f[0], "0");
+	set_attribute(&pair.f[0], "cache", "0");
 	PAGES_ARE(&pair, 0, 2, 2);
 	unmap_iova(&pair.f[0], IOVA, PAGE);
 	PAGES_ARE(&pair, 0, 1, 1);
-	set_cache(&pair.f[1], "0");
+	set_attribute(&pair.f[1], "cache", "0");
+	PAGES_ARE(&pair, 0, 0, 0);
+	pair_close(&pair);
+}
+
+static void memory_gets_short(void)
+{
+	static const char path[] = "/proc/sys/vm/drop_caches";
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+
+	OK(fd >= 0 && write(fd, "2", 1) == 1, "%s: %s", path, strerror(errno));
+	close(fd);
+}
+
+/* Pages that the cache keeps are found again, until memory gets short. */
+static void memory_pressure(struct fixture *f)
+{
+	long long hits, misses;
+	struct pair pair;
+
+	pair_open(f, &pair);
+	set_attribute(&pair.f[0], "cache", "64");
+	EQ(copy(&pair.f[0], source(), destination(0), PAGE), 0);
+	/* nothing that is not asked for takes them away */
+	usleep(500000);
+	PAGES_ARE(&pair, 2, 0, 2);
+	EQ(counter(&pair.f[0], "idle"), 2);
+	hits = counter(&pair.f[0], "hits");
+	misses = counter(&pair.f[0], "misses");
+	EQ(copy(&pair.f[0], source(), destination(0), PAGE), 0);
+	EQ(counter(&pair.f[0], "hits"), hits + 2);
+	EQ(counter(&pair.f[0], "misses"), misses);
+
+	memory_gets_short();
+	PAGES_ARE(&pair, 0, 0, 0);
+	EQ(counter(&pair.f[0], "idle"), 0);
+	EQ(copy(&pair.f[0], source(), destination(0), PAGE), 0);
+	EQ(counter(&pair.f[0], "misses"), misses + 2);
+	FILLED("the copy", pair.p + PAGES * PAGE, PAGE, DATA);
+	set_attribute(&pair.f[0], "cache", "0");
 	PAGES_ARE(&pair, 0, 0, 0);
 	pair_close(&pair);
 }
@@ -188,6 +211,7 @@ static const struct test tests[] = {
 	{ "one leaves", ON_NONE, one_leaves },
 	{ "a copy is charged its pages", ON_NONE, charged_while_copying },
 	{ "pages are charged once", ON_NONE, charged_once },
+	{ "memory pressure empties the cache", ON_NONE, memory_pressure },
 };
 
 const struct group group_two = GROUP("two", tests);
