@@ -325,7 +325,7 @@ struct mvgpu_parent *mvgpu_parent(struct mvgpu *vgpu);
 struct device *mvgpu_dev(struct mvgpu *vgpu);
 int mvgpu_head(struct mvgpu *vgpu, unsigned int n);
 unsigned int mvgpu_weight(struct mvgpu *vgpu);
-void mvgpu_count(struct mvgpu *vgpu, u64 commands, u64 bytes);
+void mvgpu_count(struct mvgpu *vgpu, u64 commands, u64 bytes, u64 ns);
 void mvgpu_irq_raise(struct mvgpu *vgpu, unsigned int vector);
 void mvgpu_irq_lower(struct mvgpu *vgpu);
 void mvgpu_scanout_changed(struct mvgpu *vgpu);

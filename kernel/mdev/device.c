@@ -94,13 +94,15 @@ EXPORT_SYMBOL_GPL(mvgpu_weight);
  * @vgpu: the vGPU
  * @commands: how many
  * @bytes: how much guest memory it has read or written for them
+ * @ns: nanoseconds that it has spent on them
  *
  * Context: any.
  */
-void mvgpu_count(struct mvgpu *vgpu, u64 commands, u64 bytes)
+void mvgpu_count(struct mvgpu *vgpu, u64 commands, u64 bytes, u64 ns)
 {
 	atomic64_add(commands, &vgpu->commands);
 	atomic64_add(bytes, &vgpu->bytes);
+	atomic64_add(ns, &vgpu->busy);
 }
 EXPORT_SYMBOL_GPL(mvgpu_count);
 

@@ -103,6 +103,7 @@ struct mvgpu_maps {
  * @weight: its share of the GPU's time, as the operator sets it
  * @commands: commands of the guest that the GPU has executed
  * @bytes: guest memory that the GPU has read or written for them
+ * @busy: nanoseconds that the GPU has spent on them
  * @slice: bytes from the aperture's start to this vGPU's slice
  * @maps: user mappings
  * @tracker: guest memory as the GPU sees it
@@ -133,6 +134,7 @@ struct mvgpu {
 	unsigned int weight;
 	atomic64_t commands;
 	atomic64_t bytes;
+	atomic64_t busy;
 	struct mvgpu_maps maps;
 	struct mvgpu_tracker tracker;
 #if MVGPU_HAVE_SHRINKER_ALLOC

@@ -67,6 +67,12 @@ static ssize_t bytes_show(struct device *dev, struct device_attribute *attr, cha
 }
 static DEVICE_ATTR_RO(bytes);
 
+static ssize_t busy_show(struct device *dev, struct device_attribute *attr, char *buf)
+{
+	return counter_show(&dev_to_mvgpu(dev)->busy, buf);
+}
+static DEVICE_ATTR_RO(busy);
+
 static ssize_t weight_show(struct device *dev, struct device_attribute *attr, char *buf)
 {
 	return sysfs_emit(buf, "%u\n", mvgpu_weight(dev_to_mvgpu(dev)));
@@ -232,6 +238,7 @@ static ssize_t errors_show(struct device *dev, struct device_attribute *attr, ch
 static DEVICE_ATTR_RO(errors);
 
 static struct attribute *vgpu_attrs[] = {
+	&dev_attr_busy.attr,
 	&dev_attr_bytes.attr,
 	&dev_attr_cache.attr,
 	&dev_attr_commands.attr,
@@ -261,7 +268,8 @@ static umode_t vgpu_attr_visible(struct kobject *kobj, struct attribute *attr, i
 	if (attr == &dev_attr_foreground.attr && !vgpu->drv->present)
 		return 0;
 	if ((attr == &dev_attr_weight.attr || attr == &dev_attr_commands.attr ||
-	     attr == &dev_attr_bytes.attr) && !vgpu->drv->weighted)
+	     attr == &dev_attr_bytes.attr || attr == &dev_attr_busy.attr) &&
+	    !vgpu->drv->weighted)
 		return 0;
 	if (attr == &dev_attr_mode.attr && !vgpu->drv->scanout)
 		return 0;

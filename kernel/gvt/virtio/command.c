@@ -3,7 +3,7 @@
  * command.c - the guest's commands: taken from its rings, checked, translated, and answered
  *
  * The virtio specification 1.2, section 5.7.6. A command is read once into memory of our
- * own. What has to be answered by the hardware comes back through vg_sched_pop_done().
+ * own. What has to be answered by the hardware comes back through vg_cmd_pop_done().
  */
 #include <linux/nospec.h>
 #include <linux/slab.h>
@@ -12,7 +12,7 @@
 #define BURST	256	/* chains that one run of the work item takes */
 
 /* The fixed part of every command that we know */
-union request {
+union req {
 	struct virtio_gpu_ctrl_hdr hdr;
 	struct virtio_gpu_resource_create_2d create;
 	struct virtio_gpu_resource_unref unref;
@@ -56,39 +56,6 @@ static int reply(struct vg_queue *q, struct vg_cmd *cmd)
 	return vg_queue_push(q, cmd->chain.head, len);
 }
 
-/* A command that needs no hardware */
-static struct vg_cmd *local_cmd(struct vg_vgpu *v, size_t resp_len)
-{
-	struct vg_cmd *cmd = vg_cmd_alloc(v, 0, sizeof(struct virtio_gpu_ctrl_hdr), resp_len,
-					  GFP_KERNEL_ACCOUNT);
-
-	if (cmd)
-		cmd->local = true;
-	return cmd;
-}
-
-static u32 do_display_info(struct vg_vgpu *v, struct vg_cmd **cmd)
-{
-	*cmd = local_cmd(v, sizeof(struct virtio_gpu_resp_display_info));
-	if (!*cmd)
-		return VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY;
-	vg_display_info(v, (struct virtio_gpu_resp_display_info *)(*cmd)->resp);
-	return 0;
-}
-
-static u32 do_edid(struct vg_vgpu *v, u32 head, struct vg_cmd **cmd)
-{
-	if (head >= v->num_heads)
-		return VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
-	*cmd = local_cmd(v, sizeof(struct virtio_gpu_resp_edid));
-	if (!*cmd)
-		return VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY;
-	vg_display_edid(v, head, (struct virtio_gpu_resp_edid *)(*cmd)->resp);
-	return 0;
-}
-
-/* ---- what the hardware has to do ---- */
-
 static u32 do_attach(struct vg_vgpu *v, struct vg_queue *q, const struct vg_chain *chain,
 		     const struct virtio_gpu_resource_attach_backing *req,
 		     struct vg_cmd **cmd)
@@ -119,28 +86,22 @@ static u32 do_attach(struct vg_vgpu *v, struct vg_queue *q, const struct vg_chai
 }
 
 /* Commands whose fixed part is told the hardware with nothing but the id changed */
-static u32 forward(struct vg_vgpu *v, const union request *req, size_t len, __le32 *id,
+static u32 forward(struct vg_vgpu *v, const union req *req, size_t len, __le32 *id,
 		   u64 bytes, struct vg_cmd **cmd)
 {
 	struct vg_resource *res = vg_resource_find(v, le32_to_cpu(*id));
-	struct virtio_gpu_ctrl_hdr *hdr;
-	size_t at = (void *)id - (void *)req;
 
 	if (!res)
 		return VIRTIO_GPU_RESP_ERR_INVALID_RESOURCE_ID;
-	*cmd = vg_cmd_alloc(v, le32_to_cpu(req->hdr.type), len, sizeof(*hdr),
-			    GFP_KERNEL_ACCOUNT);
+	*id = cpu_to_le32(res->hw_id);
+	*cmd = vg_cmd_new(v, req, len, res, VG_NO_EFFECT, GFP_KERNEL_ACCOUNT);
 	if (!*cmd)
 		return VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY;
-	hdr = (*cmd)->req;
-	memcpy(hdr + 1, &req->hdr + 1, len - sizeof(*hdr));
-	*(__le32 *)((*cmd)->req + at) = cpu_to_le32(res->hw_id);
 	(*cmd)->bytes = bytes;
-	vg_cmd_set_res(*cmd, res, VG_NO_EFFECT);
 	return 0;
 }
 
-static u32 do_transfer(struct vg_vgpu *v, union request *req, struct vg_cmd **cmd)
+static u32 do_transfer(struct vg_vgpu *v, union req *req, struct vg_cmd **cmd)
 {
 	struct virtio_gpu_transfer_to_host_2d *t = &req->transfer;
 	struct vg_resource *res = vg_resource_find(v, le32_to_cpu(t->resource_id));
@@ -159,19 +120,15 @@ static u32 do_transfer(struct vg_vgpu *v, union request *req, struct vg_cmd **cm
 static size_t request_size(u32 type)
 {
 	static const u8 size[] = {
-		[VIRTIO_GPU_CMD_GET_DISPLAY_INFO & 0xff] = sizeof(struct virtio_gpu_ctrl_hdr),
-		[VIRTIO_GPU_CMD_RESOURCE_CREATE_2D & 0xff] =
-			sizeof(struct virtio_gpu_resource_create_2d),
-		[VIRTIO_GPU_CMD_RESOURCE_UNREF & 0xff] = sizeof(struct virtio_gpu_resource_unref),
-		[VIRTIO_GPU_CMD_SET_SCANOUT & 0xff] = sizeof(struct virtio_gpu_set_scanout),
-		[VIRTIO_GPU_CMD_RESOURCE_FLUSH & 0xff] = sizeof(struct virtio_gpu_resource_flush),
-		[VIRTIO_GPU_CMD_TRANSFER_TO_HOST_2D & 0xff] =
-			sizeof(struct virtio_gpu_transfer_to_host_2d),
-		[VIRTIO_GPU_CMD_RESOURCE_ATTACH_BACKING & 0xff] =
-			sizeof(struct virtio_gpu_resource_attach_backing),
-		[VIRTIO_GPU_CMD_RESOURCE_DETACH_BACKING & 0xff] =
-			sizeof(struct virtio_gpu_resource_detach_backing),
-		[VIRTIO_GPU_CMD_GET_EDID & 0xff] = sizeof(struct virtio_gpu_cmd_get_edid),
+		[VIRTIO_GPU_CMD_GET_DISPLAY_INFO & 0xff] = sizeof_field(union req, hdr),
+		[VIRTIO_GPU_CMD_RESOURCE_CREATE_2D & 0xff] = sizeof_field(union req, create),
+		[VIRTIO_GPU_CMD_RESOURCE_UNREF & 0xff] = sizeof_field(union req, unref),
+		[VIRTIO_GPU_CMD_SET_SCANOUT & 0xff] = sizeof_field(union req, scanout),
+		[VIRTIO_GPU_CMD_RESOURCE_FLUSH & 0xff] = sizeof_field(union req, flush),
+		[VIRTIO_GPU_CMD_TRANSFER_TO_HOST_2D & 0xff] = sizeof_field(union req, transfer),
+		[VIRTIO_GPU_CMD_RESOURCE_ATTACH_BACKING & 0xff] = sizeof_field(union req, attach),
+		[VIRTIO_GPU_CMD_RESOURCE_DETACH_BACKING & 0xff] = sizeof_field(union req, detach),
+		[VIRTIO_GPU_CMD_GET_EDID & 0xff] = sizeof_field(union req, edid),
 	};
 	u32 n = type - VIRTIO_GPU_CMD_GET_DISPLAY_INFO;
 
@@ -180,7 +137,7 @@ static size_t request_size(u32 type)
 
 /* 0 with *@cmd, or VIRTIO_GPU_RESP_ERR_* */
 static u32 control(struct vg_vgpu *v, struct vg_queue *q, const struct vg_chain *chain,
-		   union request *req, struct vg_cmd **cmd)
+		   union req *req, struct vg_cmd **cmd)
 {
 	u32 type = le32_to_cpu(req->hdr.type);
 	struct vg_resource *res;
@@ -189,9 +146,9 @@ static u32 control(struct vg_vgpu *v, struct vg_queue *q, const struct vg_chain 
 		return VIRTIO_GPU_RESP_ERR_UNSPEC;
 	switch (type) {
 	case VIRTIO_GPU_CMD_GET_DISPLAY_INFO:
-		return do_display_info(v, cmd);
+		return vg_display_info(v, cmd);
 	case VIRTIO_GPU_CMD_GET_EDID:
-		return do_edid(v, le32_to_cpu(req->edid.scanout), cmd);
+		return vg_display_edid(v, le32_to_cpu(req->edid.scanout), cmd);
 	case VIRTIO_GPU_CMD_RESOURCE_CREATE_2D:
 		return vg_resource_create(v, &req->create, cmd);
 	case VIRTIO_GPU_CMD_SET_SCANOUT:
@@ -211,7 +168,7 @@ static u32 control(struct vg_vgpu *v, struct vg_queue *q, const struct vg_chain 
 }
 
 static struct vg_cmd *cursor(struct vg_vgpu *v, const struct vg_chain *chain,
-			     const union request *req)
+			     const union req *req)
 {
 	u32 type = le32_to_cpu(req->hdr.type);
 
@@ -226,7 +183,7 @@ static int handle(struct vg_vgpu *v, struct vg_queue *q, unsigned int queue,
 		  struct vg_chain *chain)
 {
 	struct vg_cmd *cmd = NULL;
-	union request req = {};
+	union req req = {};
 	u32 error = 0;
 	int ret;
 
@@ -238,11 +195,10 @@ static int handle(struct vg_vgpu *v, struct vg_queue *q, unsigned int queue,
 	else
 		error = control(v, q, chain, &req, &cmd);
 	if (!cmd) {
-		cmd = local_cmd(v, queue == VG_CURSORQ ? 0 : sizeof(*cmd->resp));
-		if (!cmd) {
-			ret = -ENOMEM;
+		cmd = vg_cmd_local(v, queue == VG_CURSORQ ? 0 : sizeof(*cmd->resp));
+		ret = -ENOMEM;
+		if (!cmd)
 			goto err_free;
-		}
 		cmd->queue = queue;
 		if (error)
 			cmd->resp->type = cpu_to_le32(error);
@@ -263,14 +219,16 @@ err_free:
 	return ret;
 }
 
-/* ---- what the hardware has done ---- */
+static bool failed(const struct vg_cmd *cmd)
+{
+	return cmd->resp_len && le32_to_cpu(cmd->resp->type) >= VIRTIO_GPU_RESP_ERR_UNSPEC;
+}
 
 /* It failed only because the memory had gone away: it may be back */
 static bool again(struct vg_cmd *cmd)
 {
-	if (cmd->local || cmd->retried ||
+	if (cmd->local || cmd->retried || !failed(cmd) ||
 	    cmd->hdr.type != cpu_to_le32(VIRTIO_GPU_CMD_TRANSFER_TO_HOST_2D) ||
-	    le32_to_cpu(cmd->resp->type) < VIRTIO_GPU_RESP_ERR_UNSPEC ||
 	    vg_resource_find(cmd->v, cmd->res->id) != cmd->res || !vg_resource_lost(cmd->res) ||
 	    vg_resource_back_again(cmd->res))
 		return false;
@@ -296,6 +254,8 @@ static int answer_all(struct vg_vgpu *v)
 			vg_cmd_queue(cmd);
 			continue;
 		}
+		if (cmd->effect == VG_CREATES && failed(cmd))
+			vg_resource_refused(cmd->res);
 		ret = cmd->epoch == v->epoch[cmd->queue] ? reply(q, cmd) : 0;
 		if (try_later(ret)) {
 			vg_cmd_unpop_done(cmd);
@@ -371,12 +331,14 @@ void vg_command_work(struct work_struct *work)
  * The guest has put something into a queue. It is served at once, by the vCPU that has
  * waited so long, unless the work item is at it.
  */
-void vg_command_notify(struct vg_vgpu *v)
+void vg_command_notify(struct vg_transport *t, unsigned int queue)
 {
-	if (!mutex_trylock(&v->t.lock)) {
+	struct vg_vgpu *v = to_vg_vgpu(t);
+
+	if (mutex_trylock(&t->lock)) {
+		serve(v);
+		mutex_unlock(&t->lock);
+	} else {
 		mod_delayed_work(v->gpu->wq, &v->work, 0);
-		return;
 	}
-	serve(v);
-	mutex_unlock(&v->t.lock);
 }

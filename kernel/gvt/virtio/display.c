@@ -29,64 +29,68 @@ void vg_display_init(struct vg_vgpu *v)
 		head_update(v, i);
 }
 
-/* Answer VIRTIO_GPU_CMD_GET_DISPLAY_INFO; @resp is zeroed */
-void vg_display_info(struct vg_vgpu *v, struct virtio_gpu_resp_display_info *resp)
+/* What follows returns 0 and a command, or VIRTIO_GPU_RESP_ERR_* */
+u32 vg_display_info(struct vg_vgpu *v, struct vg_cmd **cmd)
 {
+	struct virtio_gpu_resp_display_info *resp;
 	unsigned int i;
 
+	*cmd = vg_cmd_local(v, sizeof(*resp));
+	if (!*cmd)
+		return VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY;
+	resp = (void *)(*cmd)->resp;
 	resp->hdr.type = cpu_to_le32(VIRTIO_GPU_RESP_OK_DISPLAY_INFO);
 	for (i = 0; i < v->num_heads; i++) {
 		resp->pmodes[i].enabled = cpu_to_le32(1);
 		resp->pmodes[i].r.width = cpu_to_le32(v->head[i].width);
 		resp->pmodes[i].r.height = cpu_to_le32(v->head[i].height);
 	}
+	return 0;
 }
 
-/* Answer VIRTIO_GPU_CMD_GET_EDID; @resp is zeroed */
-void vg_display_edid(struct vg_vgpu *v, unsigned int head, struct virtio_gpu_resp_edid *resp)
+u32 vg_display_edid(struct vg_vgpu *v, u32 head, struct vg_cmd **cmd)
 {
+	struct virtio_gpu_resp_edid *resp;
+
+	if (head >= v->num_heads)
+		return VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
+	*cmd = vg_cmd_local(v, sizeof(*resp));
+	if (!*cmd)
+		return VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY;
+	resp = (void *)(*cmd)->resp;
 	resp->hdr.type = cpu_to_le32(VIRTIO_GPU_RESP_OK_EDID);
 	resp->size = cpu_to_le32(MVGPU_EDID_SIZE);
 	mvgpu_edid(resp->edid, v->head[head].width, v->head[head].height, head);
+	return 0;
 }
 
 static struct vg_cmd *scanout_cmd(struct vg_vgpu *v, unsigned int head,
 				  const struct virtio_gpu_set_scanout *from,
 				  struct vg_resource *res, gfp_t gfp)
 {
-	struct virtio_gpu_set_scanout *req;
-	struct vg_cmd *cmd;
+	const struct virtio_gpu_set_scanout req = {
+		.hdr.type = cpu_to_le32(VIRTIO_GPU_CMD_SET_SCANOUT),
+		.r = from->r,
+		.scanout_id = cpu_to_le32(mvgpu_head(v->vgpu, head)),
+		.resource_id = cpu_to_le32(res ? res->hw_id : 0),
+	};
+	struct vg_cmd *cmd = vg_cmd_new(v, &req, sizeof(req), res, VG_SCANS_OUT, gfp);
 
-	cmd = vg_cmd_alloc(v, VIRTIO_GPU_CMD_SET_SCANOUT, sizeof(*req),
-			   sizeof(struct virtio_gpu_ctrl_hdr), gfp);
-	if (!cmd)
-		return NULL;
-	req = cmd->req;
-	req->r = from->r;
-	req->scanout_id = cpu_to_le32(mvgpu_head(v->vgpu, head));
-	if (res) {
-		req->resource_id = cpu_to_le32(res->hw_id);
-		vg_cmd_set_res(cmd, res, VG_SCANS_OUT);
-	}
-	cmd->effect = VG_SCANS_OUT;
-	cmd->head = head;
+	if (cmd)
+		cmd->head = head;
 	return cmd;
 }
 
-/* 0 and what the hardware is to be told, or VIRTIO_GPU_RESP_ERR_* */
 u32 vg_display_scanout(struct vg_vgpu *v, const struct virtio_gpu_set_scanout *req,
 		       struct vg_cmd **cmd)
 {
 	u32 head = le32_to_cpu(req->scanout_id), id = le32_to_cpu(req->resource_id);
-	struct vg_resource *res = NULL;
+	struct vg_resource *res = vg_resource_find(v, id);	/* none has the id 0 */
 
 	if (head >= v->num_heads)
 		return VIRTIO_GPU_RESP_ERR_INVALID_SCANOUT_ID;
-	if (id) {
-		res = vg_resource_find(v, id);
-		if (!res)
-			return VIRTIO_GPU_RESP_ERR_INVALID_RESOURCE_ID;
-	}
+	if (id && !res)
+		return VIRTIO_GPU_RESP_ERR_INVALID_RESOURCE_ID;
 	*cmd = scanout_cmd(v, head, req, res, GFP_KERNEL_ACCOUNT);
 	return *cmd ? 0 : VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY;
 }
@@ -95,23 +99,21 @@ static struct vg_cmd *cursor_cmd(struct vg_vgpu *v, unsigned int head,
 				 const struct virtio_gpu_update_cursor *from,
 				 struct vg_resource *res, gfp_t gfp)
 {
-	struct virtio_gpu_update_cursor *req;
-	struct vg_cmd *cmd;
+	const struct virtio_gpu_update_cursor req = {
+		.hdr.type = from->hdr.type,
+		.pos.scanout_id = cpu_to_le32(mvgpu_head(v->vgpu, head)),
+		.pos.x = from->pos.x,
+		.pos.y = from->pos.y,
+		.resource_id = cpu_to_le32(res ? res->hw_id : 0),
+		.hot_x = from->hot_x,
+		.hot_y = from->hot_y,
+	};
+	struct vg_cmd *cmd = vg_cmd_new(v, &req, sizeof(req), res, VG_CURSOR, gfp);
 
-	cmd = vg_cmd_alloc(v, le32_to_cpu(from->hdr.type), sizeof(*req), 0, gfp);
 	if (!cmd)
 		return NULL;
-	req = cmd->req;
-	req->pos = from->pos;
-	req->pos.scanout_id = cpu_to_le32(mvgpu_head(v->vgpu, head));
-	req->hot_x = from->hot_x;
-	req->hot_y = from->hot_y;
-	if (res) {
-		req->resource_id = cpu_to_le32(res->hw_id);
-		vg_cmd_set_res(cmd, res, VG_CURSOR);
-	}
-	cmd->effect = VG_CURSOR;
 	cmd->queue = VG_CURSORQ;
+	cmd->resp_len = 0;	/* nothing is answered there */
 	cmd->head = head;
 	return cmd;
 }
@@ -121,7 +123,7 @@ struct vg_cmd *vg_display_cursor(struct vg_vgpu *v, const struct virtio_gpu_upda
 {
 	bool moves = req->hdr.type == cpu_to_le32(VIRTIO_GPU_CMD_MOVE_CURSOR);
 	u32 head = le32_to_cpu(req->pos.scanout_id), id = le32_to_cpu(req->resource_id);
-	struct vg_resource *res = id ? vg_resource_find(v, id) : NULL;
+	struct vg_resource *res = vg_resource_find(v, id);
 
 	if (head >= v->num_heads || (id && !res && !moves))
 		return NULL;
@@ -146,33 +148,31 @@ void vg_display_off(struct vg_vgpu *v)
 	}
 }
 
+static struct vg_cmd *flush_cmd(struct vg_resource *res, struct virtio_gpu_rect r)
+{
+	const struct virtio_gpu_resource_flush req = {
+		.hdr.type = cpu_to_le32(VIRTIO_GPU_CMD_RESOURCE_FLUSH),
+		.r = r,
+		.resource_id = cpu_to_le32(res->hw_id),
+	};
+
+	return vg_cmd_new(res->v, &req, sizeof(req), res, VG_NO_EFFECT, GFP_KERNEL_ACCOUNT);
+}
+
 static int replay_head(struct vg_vgpu *v, unsigned int i, struct list_head *cmds)
 {
-	struct vg_head *head = &v->head[i];
-	struct virtio_gpu_resource_flush *req;
-	struct vg_cmd *cmd;
+	const struct vg_head *head = &v->head[i];
+	const gfp_t gfp = GFP_KERNEL_ACCOUNT;
+	int ret;
 
 	if (!head->res)
 		return 0;
-	cmd = scanout_cmd(v, i, &head->scanout, head->res, GFP_KERNEL_ACCOUNT);
-	if (!cmd)
-		return -ENOMEM;
-	list_add_tail(&cmd->node, cmds);
-	cmd = vg_cmd_alloc(v, VIRTIO_GPU_CMD_RESOURCE_FLUSH, sizeof(*req),
-			   sizeof(struct virtio_gpu_ctrl_hdr), GFP_KERNEL_ACCOUNT);
-	if (!cmd)
-		return -ENOMEM;
-	req = cmd->req;
-	req->r = head->scanout.r;
-	req->resource_id = cpu_to_le32(head->res->hw_id);
-	list_add_tail(&cmd->node, cmds);
-	if (!head->cursor_res)
-		return 0;
-	cmd = cursor_cmd(v, i, &head->cursor, head->cursor_res, GFP_KERNEL_ACCOUNT);
-	if (!cmd)
-		return -ENOMEM;
-	list_add_tail(&cmd->node, cmds);
-	return 0;
+	ret = vg_cmd_list(cmds, scanout_cmd(v, i, &head->scanout, head->res, gfp)) ?:
+	      vg_cmd_list(cmds, flush_cmd(head->res, head->scanout.r));
+	if (head->cursor_res)
+		ret = ret ?: vg_cmd_list(cmds, cursor_cmd(v, i, &head->cursor, head->cursor_res,
+							  gfp));
+	return ret;
 }
 
 /* What tells restarted hardware what a vGPU's heads show, while that is stopped */

@@ -22,22 +22,15 @@ static bool gone(struct vg_gpu *gpu)
 	return !pci_device_is_present(to_pci_dev(gpu->vdev->dev.parent));
 }
 
-/* ---- its queues ---- */
-
-static void control_done(struct virtqueue *vq)
+static void queue_done(struct virtqueue *vq)
 {
-	vg_sched_interrupt(vq->vdev->priv, VG_CONTROLQ);
-}
-
-static void cursor_done(struct virtqueue *vq)
-{
-	vg_sched_interrupt(vq->vdev->priv, VG_CURSORQ);
+	vg_sched_interrupt(vq->vdev->priv, vq->index);
 }
 
 static int find_queues(struct vg_gpu *gpu)
 {
 	static const char *const names[] = { "control", "cursor" };
-	vq_callback_t *callbacks[] = { control_done, cursor_done };
+	vq_callback_t *callbacks[] = { queue_done, queue_done };
 	struct virtqueue *vqs[VG_NUM_QUEUES];
 	int ret;
 
@@ -59,8 +52,6 @@ static void delete_queues(struct vg_gpu *gpu)
 	synchronize_rcu();	/* somebody may be about to notify them */
 	gpu->vdev->config->del_vqs(gpu->vdev);
 }
-
-/* ---- its display ---- */
 
 static int get_display_info(struct vg_gpu *gpu)
 {
@@ -106,8 +97,6 @@ static void vg_config_changed(struct virtio_device *vdev)
 	queue_work(gpu->wq, &gpu->config_work);
 }
 
-/* ---- restarting it ---- */
-
 /* Whoever waits for the hardware waits in vain. What it could reach is out of its reach. */
 static void give_up(struct vg_gpu *gpu)
 {
@@ -139,9 +128,7 @@ static int vg_restore(struct virtio_device *vdev)
 
 	ret = find_queues(gpu);
 	list_for_each_entry(v, &gpu->vgpus, node)
-		ret = ret ?: vg_resources_replay(v, &replay);
-	list_for_each_entry(v, &gpu->vgpus, node)
-		ret = ret ?: vg_display_replay(v, &replay);
+		ret = ret ?: vg_resources_replay(v, &replay) ?: vg_display_replay(v, &replay);
 	if (ret) {
 		list_for_each_entry_safe(cmd, next, &replay, node)
 			vg_cmd_free(cmd);
@@ -198,8 +185,6 @@ static void watchdog(struct work_struct *work)
 		mod_delayed_work(gpu->wq, &gpu->watchdog, HZ);
 }
 
-/* ---- its life ---- */
-
 /* The device that an operator is handing over */
 static struct device *adopted;
 static DEFINE_MUTEX(adopt_lock);	/* @adopted */
@@ -212,23 +197,17 @@ static int gpu_check(struct virtio_device *vdev)
 		dev_info(&vdev->dev, "left alone: no operator has handed it over\n");
 		return -ENODEV;
 	}
-	if (!dev_is_pci(vdev->dev.parent)) {
-		dev_err(&vdev->dev, "not on the PCI bus: it can't be a parent\n");
-		return -ENODEV;
-	}
-	if (!virtio_has_feature(vdev, VIRTIO_F_VERSION_1)) {
-		dev_err(&vdev->dev, "a legacy device is not supported\n");
-		return -ENODEV;
-	}
-	if (!virtio_has_feature(vdev, VIRTIO_RING_F_INDIRECT_DESC)) {
-		dev_err(&vdev->dev, "it takes no indirect descriptors: backings would not fit\n");
-		return -ENODEV;
-	}
+	if (!dev_is_pci(vdev->dev.parent))
+		return dev_err_probe(&vdev->dev, -ENODEV,
+				     "not on the PCI bus: it can't be a parent\n");
+	if (!virtio_has_feature(vdev, VIRTIO_F_VERSION_1))
+		return dev_err_probe(&vdev->dev, -ENODEV, "a legacy device is not supported\n");
+	if (!virtio_has_feature(vdev, VIRTIO_RING_F_INDIRECT_DESC))
+		return dev_err_probe(&vdev->dev, -ENODEV,
+				     "it takes no indirect descriptors: backings would not fit\n");
 	virtio_cread_le(vdev, struct virtio_gpu_config, num_scanouts, &scanouts);
-	if (!scanouts || scanouts > VG_MAX_HEADS) {
-		dev_err(&vdev->dev, "it claims to have %u heads\n", scanouts);
-		return -EINVAL;
-	}
+	if (!scanouts || scanouts > VG_MAX_HEADS)
+		return dev_err_probe(&vdev->dev, -EINVAL, "it claims to have %u heads\n", scanouts);
 	return scanouts;
 }
 
@@ -303,11 +282,9 @@ static int vg_probe(struct virtio_device *vdev)
 		goto err_stop;
 	}
 	gpu->parent = mvgpu_register_parent(vdev->dev.parent, &vg_driver, &budget, gpu);
-	if (IS_ERR(gpu->parent)) {
-		ret = PTR_ERR(gpu->parent);
-		goto err_stop;
-	}
-	return 0;
+	ret = PTR_ERR_OR_ZERO(gpu->parent);
+	if (!ret)
+		return 0;
 
 err_stop:
 	gpu_stop(gpu);
@@ -330,43 +307,36 @@ static void vg_remove(struct virtio_device *vdev)
 	gpu_free(gpu);
 }
 
-/* ---- handing it over ---- */
-
-static struct virtio_driver virtio_driver;
-
-static int match_name(struct device *dev, const void *data)
+static int match_name(struct device *dev, const void *name)
 {
-	const char *name = data;
-
 	return sysfs_streq(name, dev_name(dev)) ||
 	       (dev->parent && sysfs_streq(name, dev_name(dev->parent)));
 }
 
-/* The virtio-gpu that an operator means, to be put, or an ERR_PTR */
-static struct device *find_gpu(const char *name)
+/* Do something with the virtio-gpu that an operator names; @what returns 0 or an errno */
+static ssize_t with_gpu(struct device_driver *drv, const char *name, size_t count,
+			int (*what)(struct device_driver *drv, struct device *dev))
 {
-	struct device *dev = bus_find_device(virtio_driver.driver.bus, NULL, name, match_name);
+	struct device *dev = bus_find_device(drv->bus, NULL, name, match_name);
+	int ret = -EINVAL;
 
 	if (!dev) {
 		pr_err("mvgpu-virtio: there is no virtio device %.*s\n",
 		       (int)strcspn(name, "\n"), name);
-		return ERR_PTR(-ENODEV);
+		return -ENODEV;
 	}
-	if (dev_to_virtio(dev)->id.device != VIRTIO_ID_GPU) {
+	if (dev_to_virtio(dev)->id.device == VIRTIO_ID_GPU)
+		ret = what(drv, dev);
+	else
 		dev_err(dev, "mvgpu-virtio: it is no GPU\n");
-		put_device(dev);
-		return ERR_PTR(-EINVAL);
-	}
-	return dev;
+	put_device(dev);
+	return ret < 0 ? ret : count;
 }
 
-static ssize_t adopt_store(struct device_driver *drv, const char *buf, size_t count)
+static int adopt(struct device_driver *drv, struct device *dev)
 {
-	struct device *dev = find_gpu(buf);
 	int ret = 0;
 
-	if (IS_ERR(dev))
-		return PTR_ERR(dev);
 	mutex_lock(&adopt_lock);
 	if (dev->driver != drv) {
 		WRITE_ONCE(adopted, dev);
@@ -380,26 +350,28 @@ static ssize_t adopt_store(struct device_driver *drv, const char *buf, size_t co
 		}
 	}
 	mutex_unlock(&adopt_lock);
-	put_device(dev);
-	return ret ?: count;
+	return ret;
+}
+
+static ssize_t adopt_store(struct device_driver *drv, const char *buf, size_t count)
+{
+	return with_gpu(drv, buf, count, adopt);
 }
 static DRIVER_ATTR_WO(adopt);
 
+static int give_back(struct device_driver *drv, struct device *dev)
+{
+	if (dev->driver != drv) {
+		dev_err(dev, "mvgpu-virtio: it is not ours to give back\n");
+		return -EINVAL;
+	}
+	device_release_driver(dev);
+	return device_attach(dev);
+}
+
 static ssize_t release_store(struct device_driver *drv, const char *buf, size_t count)
 {
-	struct device *dev = find_gpu(buf);
-	int ret = -EINVAL;
-
-	if (IS_ERR(dev))
-		return PTR_ERR(dev);
-	if (dev->driver == drv) {
-		device_release_driver(dev);
-		ret = device_attach(dev);
-	} else {
-		dev_err(dev, "mvgpu-virtio: it is not ours to give back\n");
-	}
-	put_device(dev);
-	return ret < 0 ? ret : count;
+	return with_gpu(drv, buf, count, give_back);
 }
 static DRIVER_ATTR_WO(release);
 

@@ -101,7 +101,7 @@ struct vg_cmd {
 	enum vg_effect effect;
 	bool guest;			/* the guest waits for the answer */
 	bool local;			/* it needs no hardware */
-	bool urgent;			/* it goes first */
+	bool urgent;			/* it goes before all that waits */
 	bool replay;			/* it tells restarted hardware what that knew */
 	bool retried;			/* its backing had been revoked */
 	struct vg_chain chain;		/* the guest's buffers */
@@ -204,11 +204,14 @@ void vg_vgpu_account(struct vg_vgpu *v, struct vg_gpu *gpu);
 /* sched.c */
 struct vg_cmd *vg_cmd_alloc(struct vg_vgpu *v, u32 type, size_t req_len, size_t resp_len,
 			    gfp_t gfp);
+struct vg_cmd *vg_cmd_new(struct vg_vgpu *v, const void *req, size_t len,
+			  struct vg_resource *res, enum vg_effect effect, gfp_t gfp);
+struct vg_cmd *vg_cmd_local(struct vg_vgpu *v, size_t resp_len);
+int vg_cmd_list(struct list_head *cmds, struct vg_cmd *cmd);
 void vg_cmd_free(struct vg_cmd *cmd);
 void vg_cmd_set_res(struct vg_cmd *cmd, struct vg_resource *res, enum vg_effect effect);
 void vg_cmd_set_backing(struct vg_cmd *cmd, struct vg_backing *backing);
 void vg_cmd_queue(struct vg_cmd *cmd);
-void vg_cmd_urgent(struct vg_cmd *cmd);
 int vg_cmd_execute(struct vg_cmd *cmd);
 struct vg_cmd *vg_cmd_pop_done(struct vg_vgpu *v);
 void vg_cmd_unpop_done(struct vg_cmd *cmd);
@@ -223,7 +226,7 @@ void vg_sched_wait(struct vg_vgpu *v);
 
 /* command.c */
 void vg_command_work(struct work_struct *work);
-void vg_command_notify(struct vg_vgpu *v);
+void vg_command_notify(struct vg_transport *t, unsigned int queue);
 
 /* resource.c */
 struct vg_resource *vg_resource_find(struct vg_vgpu *v, u32 id);
@@ -231,6 +234,7 @@ void vg_resource_put(struct vg_resource *res);
 void vg_backing_put(struct vg_backing *backing);
 u32 vg_resource_create(struct vg_vgpu *v, const struct virtio_gpu_resource_create_2d *req,
 		       struct vg_cmd **cmd);
+void vg_resource_refused(struct vg_resource *res);
 u32 vg_resource_attach(struct vg_resource *res, struct mvgpu_range *range, unsigned int num,
 		       struct vg_cmd **cmd);
 u32 vg_resource_let_go(struct vg_resource *res, u32 type, struct vg_cmd **cmd);
@@ -241,8 +245,8 @@ int vg_resources_replay(struct vg_vgpu *v, struct list_head *cmds);
 
 /* display.c */
 void vg_display_init(struct vg_vgpu *v);
-void vg_display_info(struct vg_vgpu *v, struct virtio_gpu_resp_display_info *resp);
-void vg_display_edid(struct vg_vgpu *v, unsigned int head, struct virtio_gpu_resp_edid *resp);
+u32 vg_display_info(struct vg_vgpu *v, struct vg_cmd **cmd);
+u32 vg_display_edid(struct vg_vgpu *v, u32 head, struct vg_cmd **cmd);
 u32 vg_display_scanout(struct vg_vgpu *v, const struct virtio_gpu_set_scanout *req,
 		       struct vg_cmd **cmd);
 struct vg_cmd *vg_display_cursor(struct vg_vgpu *v, const struct virtio_gpu_update_cursor *req);

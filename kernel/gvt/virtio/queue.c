@@ -6,6 +6,11 @@
  * The rings are in guest memory, which the guest may change and the VMM may take away at
  * any moment. So each part is used through a window of its own, one at a time, and what
  * is in it is read once, into private memory, before it is looked at.
+ *
+ * The caller serialises what it does to a queue. All functions run in process context, and
+ * may sleep. Those that reach guest memory return -EAGAIN if that is being taken away: try
+ * later. Any other errno means that the queue can't be used any more: -EPROTO if the guest
+ * has broken the rules, else what mvgpu_window_get() and mvgpu_guest_read() say.
  */
 #include <linux/atomic.h>
 #include <linux/err.h>
@@ -52,16 +57,9 @@ static bool fits(u64 addr, size_t size, unsigned int align)
 	return IS_ALIGNED(addr, align) && addr + size - 1 >= addr;
 }
 
-/**
- * vg_queue_enable() - begin to use a queue that the guest has set up
- * @q: the queue, not enabled, with its size and its addresses
- * @vgpu: whose it is
- * @event_idx: VIRTIO_RING_F_EVENT_IDX has been negotiated
- *
- * Whether there is memory at these addresses shows when the queue is used.
- *
- * Context: process context, may sleep; the caller serialises what it does to a queue.
- * Return: 0, -EINVAL if the queue can't be where the guest says it is, -ENOMEM.
+/*
+ * Begin to use a queue that the guest has set up. 0, -EINVAL if it can't be where the guest
+ * says it is, -ENOMEM. Whether there is memory at these addresses shows when it is used.
  */
 int vg_queue_enable(struct vg_queue *q, struct mvgpu *vgpu, bool event_idx)
 {
@@ -80,7 +78,7 @@ int vg_queue_enable(struct vg_queue *q, struct mvgpu *vgpu, bool event_idx)
 	q->last_avail = 0;
 	q->used_idx = 0;
 	q->signalled = 0;
-	q->scratch = kvmalloc_array(VG_CHAIN_MAX, sizeof(*q->scratch), GFP_KERNEL_ACCOUNT);
+	q->scratch = kvmalloc_array(2 * VG_CHAIN_MAX, sizeof(*q->scratch), GFP_KERNEL_ACCOUNT);
 	q->desc_win = mvgpu_window_open(vgpu, q->desc, desc, DMA_TO_DEVICE);
 	q->avail_win = mvgpu_window_open(vgpu, q->driver, avail, DMA_TO_DEVICE);
 	q->used_win = mvgpu_window_open(vgpu, q->device, used, DMA_BIDIRECTIONAL);
@@ -91,14 +89,9 @@ int vg_queue_enable(struct vg_queue *q, struct mvgpu *vgpu, bool event_idx)
 	return -ENOMEM;
 }
 
-/**
- * vg_queue_disable() - stop using a queue
- * @q: the queue, all zeroes or vg_queue_enable()d once; may be disabled already
- *
- * When it returns, nothing of this queue reaches guest memory any more. A disabled queue
- * is empty and takes nothing: its other functions do nothing and return 0.
- *
- * Context: process context, may sleep.
+/*
+ * Stop using a queue: nothing of it reaches guest memory any more. A disabled queue is empty
+ * and takes nothing: its other functions do nothing and return 0.
  */
 void vg_queue_disable(struct vg_queue *q)
 {
@@ -158,47 +151,57 @@ static bool has(const struct vg_desc *desc, u16 flag)
 	return le16_to_cpu(desc->flags) & flag;
 }
 
-/* The descriptors from @head on, as far as they are in the queue's own table */
-static int fetch_direct(struct vg_queue *q, u16 head)
+/* Follow a chain through a table of @size entries into @to. Returns the descriptors. */
+static int walk(struct vg_desc *to, const struct vg_desc *table, unsigned int size, u16 head)
 {
-	struct vg_desc *to = q->scratch, *from, *table = mvgpu_window_get(q->desc_win);
-	int ret = -EPROTO;
+	const struct vg_desc *from;
+	unsigned int n;
 	u16 i = head;
 
-	if (IS_ERR(table))
-		return PTR_ERR(table);
 	/* One that is longer than the table goes round in circles */
-	while (i < q->size && to < q->scratch + q->size) {
-		from = &table[array_index_nospec(i, q->size)];
+	for (n = 0; n < size && i < size; n++, to++) {
+		from = &table[array_index_nospec(i, size)];
 		to->addr = READ_ONCE(from->addr);
 		to->len = READ_ONCE(from->len);
 		to->flags = READ_ONCE(from->flags);
 		to->next = READ_ONCE(from->next);
-		if (!has(to, VRING_DESC_F_NEXT)) {
-			ret = to - q->scratch + 1;
-			break;
-		}
+		if (!has(to, VRING_DESC_F_NEXT))
+			return n + 1;
 		if (has(to, VRING_DESC_F_INDIRECT))
 			break;
 		i = le16_to_cpu(to->next);
-		to++;
 	}
-	mvgpu_window_put(q->desc_win);
-	return ret;
+	return -EPROTO;
 }
 
-/* What the last of @direct descriptors refers to, into its place. Returns the entries. */
-static int fetch_indirect(struct vg_queue *q, unsigned int direct)
+/* The descriptors from @head on, into q->scratch. Returns how many there are. */
+static int fetch(struct vg_queue *q, u16 head)
 {
-	struct vg_desc *desc = &q->scratch[direct - 1];
-	u64 addr = le64_to_cpu(desc->addr);
-	u32 len = le32_to_cpu(desc->len);
-	int ret;
+	struct vg_desc *last, *table = mvgpu_window_get(q->desc_win);
+	int n, more, ret;
+	u32 len;
 
-	if (!len || len % sizeof(*desc) || len / sizeof(*desc) > VG_CHAIN_MAX - (direct - 1))
+	if (IS_ERR(table))
+		return PTR_ERR(table);
+	n = walk(q->scratch, table, q->size, head);
+	mvgpu_window_put(q->desc_win);
+	if (n < 0)
+		return n;
+	last = &q->scratch[n - 1];
+	if (!has(last, VRING_DESC_F_INDIRECT))
+		return n;
+	/* What it refers to takes its place, through a private copy behind the chain's room */
+	table = q->scratch + VG_CHAIN_MAX;
+	len = le32_to_cpu(last->len);
+	if (!len || len % sizeof(*table) || len / sizeof(*table) > VG_CHAIN_MAX - (n - 1))
 		return -EPROTO;
-	ret = mvgpu_guest_read(q->vgpu, addr, desc, len);
-	return ret ?: len / sizeof(*desc);
+	ret = mvgpu_guest_read(q->vgpu, le64_to_cpu(last->addr), table, len);
+	if (ret)
+		return ret;
+	more = walk(last, table, len / sizeof(*table), 0);
+	if (more < 0)
+		return more;
+	return has(last + more - 1, VRING_DESC_F_INDIRECT) ? -EPROTO : n - 1 + more;
 }
 
 /* 2.7.4.2: what the device reads comes first. Nobody needs what is empty. */
@@ -225,59 +228,29 @@ static int chain_add(struct vg_chain *chain, const struct vg_desc *desc)
 	return 0;
 }
 
-/* The chain through a private copy of an indirect table */
-static int chain_add_indirect(struct vg_chain *chain, const struct vg_desc *table, unsigned int n)
+static int chain_build(struct vg_queue *q, struct vg_chain *chain, unsigned int n)
 {
-	const struct vg_desc *desc;
-	unsigned int i = 0, count;
-	int ret;
-
-	for (count = 0; count < n && i < n; count++) {
-		desc = &table[array_index_nospec(i, n)];
-		if (has(desc, VRING_DESC_F_INDIRECT))
-			return -EPROTO;
-		ret = chain_add(chain, desc);
-		if (ret || !has(desc, VRING_DESC_F_NEXT))
-			return ret;
-		i = le16_to_cpu(desc->next);
-	}
-	return -EPROTO;
-}
-
-static int chain_build(struct vg_queue *q, struct vg_chain *chain, unsigned int direct,
-		       unsigned int indirect)
-{
-	unsigned int i, own = indirect ? direct - 1 : direct;
+	unsigned int i;
 	int ret = 0;
 
-	chain->range = kvmalloc_array(own + indirect, sizeof(*chain->range), GFP_KERNEL_ACCOUNT);
+	chain->range = kvmalloc_array(n, sizeof(*chain->range), GFP_KERNEL_ACCOUNT);
 	if (!chain->range)
 		return -ENOMEM;
-	for (i = 0; i < own && !ret; i++)
+	for (i = 0; i < n && !ret; i++)
 		ret = chain_add(chain, &q->scratch[i]);
-	if (!ret && indirect)
-		ret = chain_add_indirect(chain, &q->scratch[own], indirect);
 	if (ret)
 		vg_chain_free(chain);
 	return ret;
 }
 
-/**
- * vg_queue_pop() - take the next chain that the guest has made available
- * @q: the queue
- * @chain: filled in; vg_chain_free() releases it, vg_queue_push() gives it back
- *
- * From the first chain until vg_queue_listen() the guest is asked not to notify.
- *
- * Context: process context, may sleep.
- * Return: 1 for a chain, 0 if there is none. -EAGAIN if memory is being taken away: try
- * later. Any other errno means that the queue can't be used any more: -EPROTO if the
- * guest has broken the rules, else what mvgpu_window_get() and mvgpu_guest_read() say.
+/*
+ * Take the next chain that the guest has made available. 1 for a chain, 0 if there is none,
+ * or an errno. From the first one until vg_queue_listen() the guest is asked not to notify.
  */
 int vg_queue_pop(struct vg_queue *q, struct vg_chain *chain)
 {
-	int direct, indirect = 0, ret;
 	u16 head;
+	int ret;
 
 	if (!q->enabled)
 		return 0;
@@ -287,41 +260,24 @@ int vg_queue_pop(struct vg_queue *q, struct vg_chain *chain)
 	ret = set_quiet(q, true);
 	if (ret)
 		return ret;
-	direct = fetch_direct(q, head);
-	if (direct < 0)
-		return direct;
-	if (has(&q->scratch[direct - 1], VRING_DESC_F_INDIRECT)) {
-		indirect = fetch_indirect(q, direct);
-		if (indirect < 0)
-			return indirect;
-	}
+	ret = fetch(q, head);
+	if (ret < 0)
+		return ret;
 	*chain = (struct vg_chain){ .head = head };
-	ret = chain_build(q, chain, direct, indirect);
+	ret = chain_build(q, chain, ret);
 	if (ret)
 		return ret;
 	q->last_avail++;
 	return 1;
 }
 
-/**
- * vg_queue_unpop() - undo vg_queue_pop(), to take the same chain again later
- * @q: the queue; nothing else has been popped or listened for since
- */
+/* Undo vg_queue_pop(), to take the same chain again later */
 void vg_queue_unpop(struct vg_queue *q)
 {
 	q->last_avail--;
 }
 
-/**
- * vg_queue_push() - give a chain back to the guest
- * @q: the queue; the guest has not reset it since it made the chain available
- * @head: vg_chain.head
- * @written: bytes of the chain that have been written, from the first on
- *
- * Context: process context, may sleep.
- * Return: 0. -EAGAIN if memory is being taken away: try later. Any other errno of
- * mvgpu_window_get() means that the queue can't be used any more.
- */
+/* Give a chain back to the guest. 0 or an errno. */
 int vg_queue_push(struct vg_queue *q, u16 head, u32 written)
 {
 	struct used_ring *used;
@@ -342,13 +298,9 @@ int vg_queue_push(struct vg_queue *q, u16 head, u32 written)
 	return 0;
 }
 
-/**
- * vg_queue_listen() - ask to be notified of the next chain
- * @q: the queue
- *
- * Context: process context, may sleep.
- * Return: 1 if there is a chain already, of which there may be no notification; 0 if
- * there is none; an errno as vg_queue_pop().
+/*
+ * Ask to be notified of the next chain. 1 if there is one already, of which there may be no
+ * notification; 0 if there is none; or an errno.
  */
 int vg_queue_listen(struct vg_queue *q)
 {
@@ -366,13 +318,9 @@ int vg_queue_listen(struct vg_queue *q)
 	return ret < 0 ? ret : !!ret;
 }
 
-/**
- * vg_queue_wants_irq() - whether the guest wants to hear of what has been pushed
- * @q: the queue
- *
- * Context: process context, may sleep.
- * Return: 1 if so, 0 if not or if it has been asked since the last vg_queue_push(), an
- * errno as vg_queue_push().
+/*
+ * Whether the guest wants to hear of what has been pushed. 1 if so, 0 if not or if it has
+ * been asked since the last vg_queue_push(), or an errno.
  */
 int vg_queue_wants_irq(struct vg_queue *q)
 {
@@ -397,14 +345,15 @@ int vg_queue_wants_irq(struct vg_queue *q)
 	return wants;
 }
 
-/* Copy @len bytes from @offset on in the @n ranges, which are known to be that long */
-static int copy_ranges(struct vg_queue *q, const struct mvgpu_range *range, u64 offset, void *buf,
-		       size_t len, bool write)
+/* Copy @len bytes from @offset on in the @n bytes of these ranges. 0, -EINVAL or an errno. */
+static int copy(struct vg_queue *q, const struct mvgpu_range *range, u64 n, u64 offset,
+		void *buf, size_t len, bool write)
 {
-	size_t n;
 	u64 iova;
 	int ret;
 
+	if (len > n || offset > n - len)
+		return -EINVAL;
 	for (; len && offset >= range->len; range++)
 		offset -= range->len;
 	for (; len; range++) {
@@ -421,52 +370,22 @@ static int copy_ranges(struct vg_queue *q, const struct mvgpu_range *range, u64 
 	return 0;
 }
 
-/**
- * vg_chain_read() - read what the guest has put into a chain
- * @q: its queue; the guest has not reset it since it made the chain available
- * @chain: the chain
- * @offset: bytes from the start of what the device reads
- * @buf: where to
- * @len: bytes
- *
- * Context: process context, may sleep.
- * Return: 0, -EINVAL if the chain is shorter than that, or an errno of
- * mvgpu_guest_read().
- */
+/* Read what the guest has put into a chain. -EINVAL if that is shorter. */
 int vg_chain_read(struct vg_queue *q, const struct vg_chain *chain, u64 offset, void *buf,
 		  size_t len)
 {
-	if (len > chain->out_len || offset > chain->out_len - len)
-		return -EINVAL;
-	return copy_ranges(q, chain->range, offset, buf, len, false);
+	return copy(q, chain->range, chain->out_len, offset, buf, len, false);
 }
 
-/**
- * vg_chain_write() - write an answer into a chain
- * @q: its queue; the guest has not reset it since it made the chain available
- * @chain: the chain
- * @offset: bytes from the start of what the device writes
- * @buf: where from
- * @len: bytes
- *
- * Context: process context, may sleep.
- * Return: 0, -EINVAL if the chain is shorter than that (nothing is written then), or an
- * errno of mvgpu_guest_write().
- */
+/* Write an answer into a chain. -EINVAL, and nothing is written, if that is shorter. */
 int vg_chain_write(struct vg_queue *q, const struct vg_chain *chain, u64 offset,
 		   const void *buf, size_t len)
 {
-	if (len > chain->in_len || offset > chain->in_len - len)
-		return -EINVAL;
-	return copy_ranges(q, chain->range + chain->num_out, offset, (void *)buf, len, true);
+	return copy(q, chain->range + chain->num_out, chain->in_len, offset, (void *)buf, len,
+		    true);
 }
 
-/**
- * vg_chain_free() - release a chain's memory
- * @chain: the chain, from vg_queue_pop() or all zeroes; may be freed already
- *
- * Context: process context.
- */
+/* Release a chain's memory */
 void vg_chain_free(struct vg_chain *chain)
 {
 	kvfree(chain->range);

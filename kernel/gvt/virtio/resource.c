@@ -42,10 +42,11 @@ static void backing_release(struct kref *ref)
 	kfree(backing);
 }
 
-/* May sleep, unless somebody else is known to have a reference */
+/* May sleep, unless somebody else is known to have a reference. NULL is none. */
 void vg_backing_put(struct vg_backing *backing)
 {
-	kref_put(&backing->ref, backing_release);
+	if (backing)
+		kref_put(&backing->ref, backing_release);
 }
 
 /*
@@ -58,21 +59,21 @@ static void backing_revoke(struct mvgpu_mapping *mapping, void *priv)
 	struct vg_gpu *gpu = backing->v->gpu;
 	struct vg_cmd *detach = NULL;
 	enum vg_backing_state state;
-	unsigned long flags;
 
 	if (IS_ENABLED(CONFIG_MVGPU_TEST_SKIP_REVOKE))
 		return;
-	spin_lock_irqsave(&gpu->lock, flags);
+	spin_lock_irq(&gpu->lock);
 	backing->revoked = true;
 	state = backing->state;
 	if (state == VG_BACKING_ON) {
 		swap(detach, backing->detach);
+		detach->urgent = true;
 		/* for as long as the hardware has its own reference */
 		vg_cmd_set_backing(detach, backing);
 	}
-	spin_unlock_irqrestore(&gpu->lock, flags);
+	spin_unlock_irq(&gpu->lock);
 	if (detach)
-		vg_cmd_urgent(detach);
+		vg_cmd_queue(detach);
 	if (state == VG_BACKING_ON || state == VG_BACKING_LEAVING)
 		wait_for_completion(&backing->off);
 }
@@ -80,61 +81,35 @@ static void backing_revoke(struct mvgpu_mapping *mapping, void *priv)
 static struct vg_cmd *simple_cmd(struct vg_resource *res, u32 type, enum vg_effect effect,
 				 gfp_t gfp)
 {
-	struct virtio_gpu_resource_unref *req;	/* others that name a resource begin alike */
-	struct vg_cmd *cmd;
+	const struct virtio_gpu_resource_unref req = {	/* others are alike */
+		.hdr.type = cpu_to_le32(type),
+		.resource_id = cpu_to_le32(res->hw_id),
+	};
 
-	cmd = vg_cmd_alloc(res->v, type, sizeof(*req), sizeof(struct virtio_gpu_ctrl_hdr), gfp);
-	if (!cmd)
-		return NULL;
-	req = cmd->req;
-	req->resource_id = cpu_to_le32(res->hw_id);
-	vg_cmd_set_res(cmd, res, effect);
-	return cmd;
+	return vg_cmd_new(res->v, &req, sizeof(req), res, effect, gfp);
 }
 
-static struct vg_cmd *create_cmd(struct vg_resource *res)
+static struct vg_cmd *create_cmd(struct vg_resource *res, enum vg_effect effect)
 {
-	struct virtio_gpu_resource_create_2d *req;
-	struct vg_cmd *cmd;
+	const struct virtio_gpu_resource_create_2d req = {
+		.hdr.type = cpu_to_le32(VIRTIO_GPU_CMD_RESOURCE_CREATE_2D),
+		.resource_id = cpu_to_le32(res->hw_id),
+		.format = cpu_to_le32(res->format),
+		.width = cpu_to_le32(res->width),
+		.height = cpu_to_le32(res->height),
+	};
 
-	cmd = vg_cmd_alloc(res->v, VIRTIO_GPU_CMD_RESOURCE_CREATE_2D, sizeof(*req),
-			   sizeof(struct virtio_gpu_ctrl_hdr), GFP_KERNEL_ACCOUNT);
-	if (!cmd)
-		return NULL;
-	req = cmd->req;
-	req->resource_id = cpu_to_le32(res->hw_id);
-	req->format = cpu_to_le32(res->format);
-	req->width = cpu_to_le32(res->width);
-	req->height = cpu_to_le32(res->height);
-	vg_cmd_set_res(cmd, res, VG_CREATES);
-	return cmd;
+	return vg_cmd_new(res->v, &req, sizeof(req), res, effect, GFP_KERNEL_ACCOUNT);
 }
 
 static bool format_known(u32 format)
 {
-	switch (format) {
-	case VIRTIO_GPU_FORMAT_B8G8R8A8_UNORM:
-	case VIRTIO_GPU_FORMAT_B8G8R8X8_UNORM:
-	case VIRTIO_GPU_FORMAT_A8R8G8B8_UNORM:
-	case VIRTIO_GPU_FORMAT_X8R8G8B8_UNORM:
-	case VIRTIO_GPU_FORMAT_R8G8B8A8_UNORM:
-	case VIRTIO_GPU_FORMAT_X8B8G8R8_UNORM:
-	case VIRTIO_GPU_FORMAT_A8B8G8R8_UNORM:
-	case VIRTIO_GPU_FORMAT_R8G8B8X8_UNORM:
-		return true;
-	default:
-		return false;
-	}
-}
-
-/* Every format has four bytes a pixel. 0 if no hardware could hold it. */
-static u64 picture_size(u32 width, u32 height)
-{
-	u64 size;
-
-	if (check_mul_overflow((u64)width * 4, (u64)height, &size))
-		return 0;
-	return size;
+	return (format >= VIRTIO_GPU_FORMAT_B8G8R8A8_UNORM &&
+		format <= VIRTIO_GPU_FORMAT_X8R8G8B8_UNORM) ||
+	       format == VIRTIO_GPU_FORMAT_R8G8B8A8_UNORM ||
+	       format == VIRTIO_GPU_FORMAT_X8B8G8R8_UNORM ||
+	       format == VIRTIO_GPU_FORMAT_A8B8G8R8_UNORM ||
+	       format == VIRTIO_GPU_FORMAT_R8G8B8X8_UNORM;
 }
 
 /* What follows returns 0 and what the hardware is to be told, or VIRTIO_GPU_RESP_ERR_* */
@@ -143,13 +118,15 @@ u32 vg_resource_create(struct vg_vgpu *v, const struct virtio_gpu_resource_creat
 {
 	u32 id = le32_to_cpu(req->resource_id), format = le32_to_cpu(req->format);
 	u32 width = le32_to_cpu(req->width), height = le32_to_cpu(req->height);
-	u64 size = picture_size(width, height);
 	struct vg_resource *res;
 	int hw_id;
+	u64 size;
 
 	if (!id || vg_resource_find(v, id))
 		return VIRTIO_GPU_RESP_ERR_INVALID_RESOURCE_ID;
-	if (!format_known(format) || !size)
+	/* every format has four bytes a pixel */
+	if (!format_known(format) ||
+	    check_mul_overflow((u64)width * 4, (u64)height, &size) || !size)
 		return VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
 	if (v->num_resources >= VG_MAX_RESOURCES ||
 	    size > mvgpu_type(v->vgpu)->memory - v->memory)
@@ -164,7 +141,7 @@ u32 vg_resource_create(struct vg_vgpu *v, const struct virtio_gpu_resource_creat
 	};
 	kref_init(&res->ref);
 	INIT_LIST_HEAD(&res->hw_node);
-	*cmd = create_cmd(res);
+	*cmd = create_cmd(res, VG_CREATES);
 	if (!*cmd)
 		goto err_free;
 	if (xa_err(xa_store(&v->resources, id, res, GFP_KERNEL_ACCOUNT))) {
@@ -206,6 +183,13 @@ static void forget(struct vg_resource *res)
 	v->num_resources--;
 	v->memory -= res->size;
 	vg_resource_put(res);
+}
+
+/* The hardware has not created it, so the guest has none by that id */
+void vg_resource_refused(struct vg_resource *res)
+{
+	if (vg_resource_find(res->v, res->id) == res)
+		forget(res);
 }
 
 static struct vg_cmd *attach_cmd(struct vg_backing *backing)
@@ -264,21 +248,19 @@ u32 vg_resource_attach(struct vg_resource *res, struct mvgpu_range *range, unsig
 		       struct vg_cmd **cmd)
 {
 	struct vg_vgpu *v = res->v;
-	struct vg_backing *backing;
-	u32 error;
+	struct vg_backing *backing = NULL;
+	u32 error = VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY;
 
 	/* what the hardware has refused doesn't count */
 	if (vg_resource_lost(res) && !res->backing->revoked)
 		forget_backing(res);
-	if (res->backing || num > VG_MAX_RANGES - v->num_ranges) {
-		kvfree(range);
-		return res->backing ? VIRTIO_GPU_RESP_ERR_UNSPEC :
-				      VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY;
-	}
-	backing = kzalloc(sizeof(*backing), GFP_KERNEL_ACCOUNT);
+	if (res->backing)
+		error = VIRTIO_GPU_RESP_ERR_UNSPEC;
+	else if (num <= VG_MAX_RANGES - v->num_ranges)
+		backing = kzalloc(sizeof(*backing), GFP_KERNEL_ACCOUNT);
 	if (!backing) {
 		kvfree(range);
-		return VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY;
+		return error;
 	}
 	kref_init(&backing->ref);
 	init_completion(&backing->off);
@@ -289,15 +271,12 @@ u32 vg_resource_attach(struct vg_resource *res, struct mvgpu_range *range, unsig
 	kref_get(&res->ref);
 	backing->detach = simple_cmd(res, VIRTIO_GPU_CMD_RESOURCE_DETACH_BACKING, VG_DETACHES,
 				     GFP_KERNEL_ACCOUNT);
-	error = backing->detach ? backing_map(backing) : VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY;
-	if (!error) {
-		*cmd = attach_cmd(backing);
-		if (!*cmd)
-			error = VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY;
-	}
-	if (error) {
+	if (backing->detach)
+		error = backing_map(backing);
+	*cmd = error ? NULL : attach_cmd(backing);
+	if (!*cmd) {
 		vg_backing_put(backing);
-		return error;
+		return error ?: VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY;
 	}
 	res->backing = backing;
 	v->num_ranges += num;
@@ -314,8 +293,7 @@ u32 vg_resource_let_go(struct vg_resource *res, u32 type, struct vg_cmd **cmd)
 	*cmd = simple_cmd(res, type, unref ? VG_UNREFS : VG_DETACHES, GFP_KERNEL_ACCOUNT);
 	if (!*cmd)
 		return VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY;
-	if (res->backing)
-		vg_cmd_set_backing(*cmd, res->backing);
+	vg_cmd_set_backing(*cmd, res->backing);
 	if (unref)
 		forget(res);
 	else
@@ -327,15 +305,14 @@ u32 vg_resource_let_go(struct vg_resource *res, u32 type, struct vg_cmd **cmd)
 bool vg_resource_lost(struct vg_resource *res)
 {
 	struct vg_gpu *gpu = res->v->gpu;
-	unsigned long flags;
 	bool lost;
 
 	lockdep_assert_held(&res->v->t.lock);
 	if (!res->backing)
 		return false;
-	spin_lock_irqsave(&gpu->lock, flags);
+	spin_lock_irq(&gpu->lock);
 	lost = res->backing->revoked || res->backing->state == VG_BACKING_OFF;
-	spin_unlock_irqrestore(&gpu->lock, flags);
+	spin_unlock_irq(&gpu->lock);
 	return lost;
 }
 
@@ -372,37 +349,27 @@ static struct vg_backing *hw_backing_get(struct vg_resource *res)
 {
 	struct vg_gpu *gpu = res->v->gpu;
 	struct vg_backing *backing;
-	unsigned long flags;
 
-	spin_lock_irqsave(&gpu->lock, flags);
+	spin_lock_irq(&gpu->lock);
 	backing = res->hw_backing;
 	if (backing)
 		kref_get(&backing->ref);
-	spin_unlock_irqrestore(&gpu->lock, flags);
+	spin_unlock_irq(&gpu->lock);
 	return backing;
 }
 
 /* A vGPU, none of whose commands is under way, loses all its resources. Sleeps. */
 void vg_resources_drop(struct vg_vgpu *v)
 {
-	struct vg_backing *backing;
-	struct vg_resource *res;
+	struct vg_resource *res, *next;
 	struct vg_cmd *cmd;
 	unsigned long id;
-	LIST_HEAD(cmds);
 
-	list_for_each_entry(res, &v->hw_resources, hw_node) {
+	/* each leaves the list when its own command has been executed */
+	list_for_each_entry_safe(res, next, &v->hw_resources, hw_node) {
 		cmd = simple_cmd(res, VIRTIO_GPU_CMD_RESOURCE_UNREF, VG_UNREFS,
 				 GFP_KERNEL_ACCOUNT | __GFP_NOFAIL);
-		backing = hw_backing_get(res);
-		if (backing) {
-			vg_cmd_set_backing(cmd, backing);
-			vg_backing_put(backing);
-		}
-		list_add_tail(&cmd->node, &cmds);
-	}
-	while ((cmd = list_first_entry_or_null(&cmds, struct vg_cmd, node))) {
-		list_del_init(&cmd->node);
+		cmd->backing = hw_backing_get(res);
 		vg_cmd_queue(cmd);
 	}
 	vg_sched_wait(v);
@@ -412,40 +379,25 @@ void vg_resources_drop(struct vg_vgpu *v)
 
 static struct vg_cmd *transfer_cmd(struct vg_resource *res)
 {
-	struct virtio_gpu_transfer_to_host_2d *req;
-	struct vg_cmd *cmd;
+	const struct virtio_gpu_transfer_to_host_2d req = {
+		.hdr.type = cpu_to_le32(VIRTIO_GPU_CMD_TRANSFER_TO_HOST_2D),
+		.r.width = cpu_to_le32(res->width),
+		.r.height = cpu_to_le32(res->height),
+		.resource_id = cpu_to_le32(res->hw_id),
+	};
 
-	cmd = vg_cmd_alloc(res->v, VIRTIO_GPU_CMD_TRANSFER_TO_HOST_2D, sizeof(*req),
-			   sizeof(struct virtio_gpu_ctrl_hdr), GFP_KERNEL_ACCOUNT);
-	if (!cmd)
-		return NULL;
-	req = cmd->req;
-	req->resource_id = cpu_to_le32(res->hw_id);
-	req->r.width = cpu_to_le32(res->width);
-	req->r.height = cpu_to_le32(res->height);
-	return cmd;
+	return vg_cmd_new(res->v, &req, sizeof(req), res, VG_NO_EFFECT, GFP_KERNEL_ACCOUNT);
 }
 
 static int replay_one(struct vg_resource *res, struct list_head *cmds)
 {
 	struct vg_backing *backing = hw_backing_get(res);
-	struct vg_cmd *cmd[3] = { create_cmd(res) };
-	unsigned int i, n = backing ? 3 : 1;
-	int ret = 0;
+	int ret = vg_cmd_list(cmds, create_cmd(res, VG_NO_EFFECT));	/* it is listed already */
 
-	if (backing) {
-		cmd[1] = attach_cmd(backing);
-		cmd[2] = transfer_cmd(res);
-		vg_backing_put(backing);
-	}
-	for (i = 0; i < n; i++) {
-		if (cmd[i])
-			list_add_tail(&cmd[i]->node, cmds);
-		else
-			ret = -ENOMEM;
-	}
-	if (cmd[0])
-		cmd[0]->effect = VG_NO_EFFECT;	/* it is listed already */
+	if (backing)
+		ret = ret ?: vg_cmd_list(cmds, attach_cmd(backing)) ?:
+			     vg_cmd_list(cmds, transfer_cmd(res));
+	vg_backing_put(backing);
 	return ret;
 }
 

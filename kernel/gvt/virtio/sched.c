@@ -9,6 +9,7 @@
  * long to wait.
  */
 #include <linux/mm.h>
+#include <linux/moduleparam.h>
 #include <linux/rcupdate.h>
 #include <linux/slab.h>
 #include "gpu.h"
@@ -16,8 +17,6 @@
 #define DEPTH		8	/* commands that the hardware has at once */
 #define WEIGHT_UNIT	100
 #define HANG_TIME	(5 * HZ)
-
-/* ---- commands ---- */
 
 /* @gfp may have __GFP_NOFAIL if @req_len is below a page. NULL without memory; may sleep. */
 struct vg_cmd *vg_cmd_alloc(struct vg_vgpu *v, u32 type, size_t req_len, size_t resp_len,
@@ -29,14 +28,14 @@ struct vg_cmd *vg_cmd_alloc(struct vg_vgpu *v, u32 type, size_t req_len, size_t 
 
 	if (!cmd)
 		return NULL;
-	hdr = req_len < PAGE_SIZE ? kzalloc(req_len, gfp) : kvzalloc(req_len, gfp);
-	if (!hdr)
-		goto err_free;
 	INIT_LIST_HEAD(&cmd->node);
+	hdr = req_len < PAGE_SIZE ? kzalloc(req_len, gfp) : kvzalloc(req_len, gfp);
 	cmd->v = v;
 	cmd->req = hdr;
 	cmd->req_len = req_len;
 	cmd->resp_len = resp_len;
+	if (!hdr)
+		goto err_free;
 	hdr->type = cpu_to_le32(type);
 	cmd->sg = &cmd->sg_one;
 	if (!is_vmalloc_addr(hdr)) {
@@ -46,25 +45,56 @@ struct vg_cmd *vg_cmd_alloc(struct vg_vgpu *v, u32 type, size_t req_len, size_t 
 	pages = PFN_UP(req_len);
 	cmd->sg = kmalloc_array(pages, sizeof(*cmd->sg), gfp);
 	if (!cmd->sg)
-		goto err_free_req;
+		goto err_free;
 	sg_init_table(cmd->sg, pages);
 	for (i = 0; i < pages; i++)
 		sg_set_page(&cmd->sg[i], vmalloc_to_page(cmd->req + i * PAGE_SIZE),
 			    min_t(size_t, PAGE_SIZE, req_len - i * PAGE_SIZE), 0);
 	return cmd;
 
-err_free_req:
-	kvfree(hdr);
 err_free:
-	kfree(cmd);
+	vg_cmd_free(cmd);
 	return NULL;
+}
+
+/* The command @req, of whose header only the type counts. @res may be NULL. */
+struct vg_cmd *vg_cmd_new(struct vg_vgpu *v, const void *req, size_t len,
+			  struct vg_resource *res, enum vg_effect effect, gfp_t gfp)
+{
+	const struct virtio_gpu_ctrl_hdr *hdr = req;
+	struct vg_cmd *cmd = vg_cmd_alloc(v, le32_to_cpu(hdr->type), len, sizeof(*hdr), gfp);
+
+	if (!cmd)
+		return NULL;
+	memcpy(cmd->req + sizeof(*hdr), hdr + 1, len - sizeof(*hdr));
+	vg_cmd_set_res(cmd, res, effect);
+	return cmd;
+}
+
+/* A command that needs no hardware, with room for its answer */
+struct vg_cmd *vg_cmd_local(struct vg_vgpu *v, size_t resp_len)
+{
+	struct vg_cmd *cmd = vg_cmd_alloc(v, 0, sizeof(struct virtio_gpu_ctrl_hdr), resp_len,
+					  GFP_KERNEL_ACCOUNT);
+
+	if (cmd)
+		cmd->local = true;
+	return cmd;
+}
+
+/* To a list. 0, or -ENOMEM if there is none. */
+int vg_cmd_list(struct list_head *cmds, struct vg_cmd *cmd)
+{
+	if (!cmd)
+		return -ENOMEM;
+	list_add_tail(&cmd->node, cmds);
+	return 0;
 }
 
 /* May sleep */
 void vg_cmd_free(struct vg_cmd *cmd)
 {
-	if (cmd->backing)
-		vg_backing_put(cmd->backing);
+	vg_backing_put(cmd->backing);
 	if (cmd->res)
 		vg_resource_put(cmd->res);
 	vg_chain_free(&cmd->chain);
@@ -76,18 +106,18 @@ void vg_cmd_free(struct vg_cmd *cmd)
 
 void vg_cmd_set_res(struct vg_cmd *cmd, struct vg_resource *res, enum vg_effect effect)
 {
-	kref_get(&res->ref);
+	if (res)
+		kref_get(&res->ref);
 	cmd->res = res;
 	cmd->effect = effect;
 }
 
 void vg_cmd_set_backing(struct vg_cmd *cmd, struct vg_backing *backing)
 {
-	kref_get(&backing->ref);
+	if (backing)
+		kref_get(&backing->ref);
 	cmd->backing = backing;
 }
-
-/* ---- what the hardware knows ---- */
 
 /* It can't reach the backing: its own reference goes, the command has another */
 static void backing_off(struct vg_cmd *cmd)
@@ -106,8 +136,7 @@ static void set_hw_backing(struct vg_resource *res, struct vg_backing *backing)
 {
 	kref_get(&backing->ref);
 	/* one that is leaving: the command that takes it away has a reference */
-	if (res->hw_backing)
-		vg_backing_put(res->hw_backing);
+	vg_backing_put(res->hw_backing);
 	res->hw_backing = backing;
 }
 
@@ -138,7 +167,7 @@ static bool takes_effect(struct vg_cmd *cmd)
 			backing_off(cmd);
 		else if (backing && backing->state == VG_BACKING_ON)
 			backing->state = VG_BACKING_LEAVING;
-		return !list_empty(&cmd->res->hw_node);
+		return true;	/* it may be about to be created */
 	default:
 		return true;
 	}
@@ -259,8 +288,6 @@ static void took_effect(struct vg_cmd *cmd)
 	}
 }
 
-/* ---- to the hardware ---- */
-
 static u64 price(struct vg_vgpu *v, u64 ns)
 {
 	return v->vgpu ? div_u64(ns * WEIGHT_UNIT, mvgpu_weight(v->vgpu)) : 0;
@@ -329,6 +356,20 @@ static void fail(struct vg_cmd *cmd, u32 error)
 	finish(cmd);
 }
 
+/* In builds for tests, how many of the guests' commands the hardware is never to get */
+static unsigned int lose;
+#if IS_ENABLED(CONFIG_MVGPU_TEST_HANG)
+module_param(lose, uint, 0644);
+#endif
+
+static bool is_lost(const struct vg_cmd *cmd)
+{
+	if (!lose || !cmd->guest)
+		return false;
+	lose--;
+	return true;
+}
+
 /* 1 if the hardware has got the command, 0 if it needn't, or an errno */
 static int submit(struct vg_gpu *gpu, struct vg_cmd *cmd)
 {
@@ -337,6 +378,8 @@ static int submit(struct vg_gpu *gpu, struct vg_cmd *cmd)
 
 	if (!takes_effect(cmd))
 		return 0;
+	if (is_lost(cmd))
+		return 1;
 	if (cmd->resp_len)
 		sg_init_one(&in, cmd->resp, cmd->resp_len);
 	ret = virtqueue_add_sgs(gpu->vq[cmd->queue], sgs, 1, !!cmd->resp_len, cmd, GFP_ATOMIC);
@@ -440,25 +483,17 @@ void vg_cmd_queue(struct vg_cmd *cmd)
 	submit_and_unlock(gpu, flags);
 }
 
-/* Send a command before all that waits */
-void vg_cmd_urgent(struct vg_cmd *cmd)
-{
-	cmd->urgent = true;
-	vg_cmd_queue(cmd);
-}
-
 /* Let the hardware execute a command of our own. 0 or -EIO; the caller frees it. Sleeps. */
 int vg_cmd_execute(struct vg_cmd *cmd)
 {
 	DECLARE_COMPLETION_ONSTACK(executed);
 
 	cmd->waiter = &executed;
-	vg_cmd_urgent(cmd);
+	cmd->urgent = true;
+	vg_cmd_queue(cmd);
 	wait_for_completion(&executed);
 	return succeeded(cmd) ? 0 : -EIO;
 }
-
-/* ---- and back ---- */
 
 /* A command is not with the hardware any more */
 static void retire(struct vg_gpu *gpu, struct vg_cmd *cmd)
@@ -476,8 +511,8 @@ static void settle(struct vg_gpu *gpu, struct vg_cmd *cmd)
 	gpu->last_done = now;
 	v->vtime += price(v, took) - cmd->charged;
 	v->cost += (s64)(took - v->cost) / 8;
-	if (cmd->guest)
-		mvgpu_count(v->vgpu, 1, succeeded(cmd) ? cmd->bytes : 0);
+	if (v->vgpu)
+		mvgpu_count(v->vgpu, cmd->guest, succeeded(cmd) ? cmd->bytes : 0, took);
 }
 
 static void rearm_watchdog(struct vg_gpu *gpu, const struct vg_cmd *was_oldest)
@@ -527,9 +562,8 @@ void vg_sched_interrupt(struct vg_gpu *gpu, unsigned int queue)
 struct vg_cmd *vg_cmd_pop_done(struct vg_vgpu *v)
 {
 	struct vg_cmd *cmd, *found = NULL;
-	unsigned long flags;
 
-	spin_lock_irqsave(&v->gpu->lock, flags);
+	spin_lock_irq(&v->gpu->lock);
 	list_for_each_entry(cmd, &v->done, node) {
 		if (cmd->guest && cmd->seq != v->answered[cmd->queue])
 			continue;
@@ -538,7 +572,7 @@ struct vg_cmd *vg_cmd_pop_done(struct vg_vgpu *v)
 		found = cmd;
 		break;
 	}
-	spin_unlock_irqrestore(&v->gpu->lock, flags);
+	spin_unlock_irq(&v->gpu->lock);
 	return found;
 }
 
@@ -546,37 +580,31 @@ struct vg_cmd *vg_cmd_pop_done(struct vg_vgpu *v)
 void vg_cmd_unpop_done(struct vg_cmd *cmd)
 {
 	struct vg_vgpu *v = cmd->v;
-	unsigned long flags;
 
-	spin_lock_irqsave(&v->gpu->lock, flags);
+	spin_lock_irq(&v->gpu->lock);
 	v->answered[cmd->queue] -= cmd->guest;
 	list_add(&cmd->node, &v->done);
-	spin_unlock_irqrestore(&v->gpu->lock, flags);
+	spin_unlock_irq(&v->gpu->lock);
 }
-
-/* ---- when the hardware is restarted, or gone ---- */
 
 /* Whether the hardware has not finished its oldest command for @limit jiffies */
 bool vg_sched_hangs(struct vg_gpu *gpu, unsigned long limit)
 {
-	unsigned long flags;
 	bool hangs;
 
-	spin_lock_irqsave(&gpu->lock, flags);
+	spin_lock_irq(&gpu->lock);
 	hangs = !gpu->stopped && !gpu->dead && gpu->num_running &&
 		ktime_to_ns(ktime_sub(ktime_get(), gpu->oldest_since)) >= jiffies_to_nsecs(limit);
-	spin_unlock_irqrestore(&gpu->lock, flags);
+	spin_unlock_irq(&gpu->lock);
 	return hangs;
 }
 
 /* Give the hardware nothing more */
 void vg_sched_stop(struct vg_gpu *gpu)
 {
-	unsigned long flags;
-
-	spin_lock_irqsave(&gpu->lock, flags);
+	spin_lock_irq(&gpu->lock);
 	gpu->stopped = true;
-	spin_unlock_irqrestore(&gpu->lock, flags);
+	spin_unlock_irq(&gpu->lock);
 }
 
 /* The hardware has been reset or is gone: it answers nothing any more */
@@ -622,10 +650,9 @@ void vg_sched_requeue(struct vg_gpu *gpu, bool hung)
 {
 	struct vg_cmd *cmd, *next;
 	struct vg_resource *res;
-	unsigned long flags;
 	struct vg_vgpu *v;
 
-	spin_lock_irqsave(&gpu->lock, flags);
+	spin_lock_irq(&gpu->lock);
 	take_back(gpu);
 	cancel_delayed_work(&gpu->watchdog);
 	cmd = list_first_entry_or_null(&gpu->running, struct vg_cmd, node);
@@ -647,7 +674,7 @@ void vg_sched_requeue(struct vg_gpu *gpu, bool hung)
 		if (v->strikes >= VG_MAX_STRIKES)
 			drop_waiting(v);
 	}
-	spin_unlock_irqrestore(&gpu->lock, flags);
+	spin_unlock_irq(&gpu->lock);
 }
 
 /* The hardware has queues again: first it is told what it knew */
@@ -691,11 +718,9 @@ void vg_sched_fail(struct vg_gpu *gpu)
 /* A vGPU's commands that wait need not be executed */
 void vg_sched_drop(struct vg_vgpu *v)
 {
-	unsigned long flags;
-
-	spin_lock_irqsave(&v->gpu->lock, flags);
+	spin_lock_irq(&v->gpu->lock);
 	drop_waiting(v);
-	spin_unlock_irqrestore(&v->gpu->lock, flags);
+	spin_unlock_irq(&v->gpu->lock);
 }
 
 /* Wait until all commands of a vGPU have been executed */

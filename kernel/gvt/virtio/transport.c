@@ -43,6 +43,7 @@ enum { AREA_COMMON, AREA_ISR, AREA_DEVICE, AREA_NOTIFY, NUM_AREAS };
 
 /* 4.1.3.1: a register is accessed as a whole, the halves of a 64-bit one each */
 #define REG(offset, size)	((offset) << 3 | (size))
+#define UPPER_HALF		REG(4, 0)	/* every lower half is at a multiple of 8 */
 
 static bool negotiated(const struct vg_transport *t, unsigned int feature)
 {
@@ -74,14 +75,7 @@ static void power_on(struct vg_transport *t)
 	t->ops->reset(t);
 }
 
-/**
- * vg_transport_reset() - bring the function to its power-on state
- * @t: the transport
- *
- * From mvgpu_driver.reset, and from mvgpu_driver.fini to release what is left.
- *
- * Context: process context, may sleep. Takes vg_transport.lock.
- */
+/* Bring the function to its power-on state, in mvgpu_driver.reset and .fini. Sleeps. */
 void vg_transport_reset(struct vg_transport *t)
 {
 	mutex_lock(&t->lock);
@@ -89,12 +83,9 @@ void vg_transport_reset(struct vg_transport *t)
 	mutex_unlock(&t->lock);
 }
 
-/**
- * vg_transport_config_changed() - tell the guest that the device configuration is new
- * @t: the transport
- *
- * Context: vg_transport.lock is held since before the change, so that no guest reads
- * the old generation beside the new configuration.
+/*
+ * Tell the guest that the device configuration is new. vg_transport.lock is held since
+ * before the change, so that no guest reads the old generation beside the new configuration.
  */
 void vg_transport_config_changed(struct vg_transport *t)
 {
@@ -106,15 +97,7 @@ void vg_transport_config_changed(struct vg_transport *t)
 	mvgpu_irq_raise(t->vgpu, t->config_vector);
 }
 
-/**
- * vg_transport_broken() - give up on what the guest does until it resets the device
- * @t: the transport
- * @why: what it has done, for the message
- *
- * The queues are disabled: vg_queue_pop() finds nothing, vg_queue_push() does nothing.
- *
- * Context: process context, may sleep; vg_transport.lock is held.
- */
+/* Give up on what the guest does until it resets the device: the queues are disabled */
 void vg_transport_broken(struct vg_transport *t, const char *why)
 {
 	unsigned int i;
@@ -129,13 +112,7 @@ void vg_transport_broken(struct vg_transport *t, const char *why)
 	vg_transport_config_changed(t);
 }
 
-/**
- * vg_transport_queue_irq() - interrupt the guest, if it wants to hear of what was pushed
- * @t: the transport
- * @q: one of its queues
- *
- * Context: process context, may sleep; vg_transport.lock is held.
- */
+/* Interrupt the guest, if it wants to hear of what was pushed */
 void vg_transport_queue_irq(struct vg_transport *t, struct vg_queue *q)
 {
 	int wants;
@@ -178,9 +155,28 @@ static void set_half(u64 *val, bool upper, u32 to)
 	*val = upper ? (u64)to << 32 | lower_32_bits(*val) : (*val & ~(u64)U32_MAX) | to;
 }
 
+/* The address that a register has a half of, or NULL */
+static u64 *queue_addr(struct vg_queue *q, u32 reg)
+{
+	switch (reg) {
+	case REG(VIRTIO_PCI_COMMON_Q_DESCLO, 4):
+	case REG(VIRTIO_PCI_COMMON_Q_DESCHI, 4):
+		return &q->desc;
+	case REG(VIRTIO_PCI_COMMON_Q_AVAILLO, 4):
+	case REG(VIRTIO_PCI_COMMON_Q_AVAILHI, 4):
+		return &q->driver;
+	case REG(VIRTIO_PCI_COMMON_Q_USEDLO, 4):
+	case REG(VIRTIO_PCI_COMMON_Q_USEDHI, 4):
+		return &q->device;
+	default:
+		return NULL;
+	}
+}
+
 static u32 queue_read(struct vg_transport *t, u32 reg)
 {
-	const struct vg_queue *q = selected(t);
+	struct vg_queue *q = selected(t);
+	const u64 *addr;
 
 	if (!q)
 		return reg == REG(VIRTIO_PCI_COMMON_Q_MSIX, 2) ? VIRTIO_MSI_NO_VECTOR : 0;
@@ -194,20 +190,9 @@ static u32 queue_read(struct vg_transport *t, u32 reg)
 	case REG(VIRTIO_PCI_COMMON_Q_NOFF, 2):
 	case REG(VIRTIO_PCI_COMMON_Q_NDATA, 2):
 		return q - t->queue;
-	case REG(VIRTIO_PCI_COMMON_Q_DESCLO, 4):
-		return lower_32_bits(q->desc);
-	case REG(VIRTIO_PCI_COMMON_Q_DESCHI, 4):
-		return upper_32_bits(q->desc);
-	case REG(VIRTIO_PCI_COMMON_Q_AVAILLO, 4):
-		return lower_32_bits(q->driver);
-	case REG(VIRTIO_PCI_COMMON_Q_AVAILHI, 4):
-		return upper_32_bits(q->driver);
-	case REG(VIRTIO_PCI_COMMON_Q_USEDLO, 4):
-		return lower_32_bits(q->device);
-	case REG(VIRTIO_PCI_COMMON_Q_USEDHI, 4):
-		return upper_32_bits(q->device);
 	default:		/* a reset is over before it can be asked for */
-		return 0;
+		addr = queue_addr(q, reg);
+		return addr ? half(*addr, !!(reg & UPPER_HALF)) : 0;
 	}
 }
 
@@ -263,45 +248,27 @@ static void queue_reset(struct vg_transport *t, struct vg_queue *q)
 	t->ops->queue_reset(t, q - t->queue);
 }
 
-/* Where and how large a queue is changes only while nobody uses it */
-static void queue_place(struct vg_queue *q, u32 reg, u32 val)
-{
-	switch (reg) {
-	case REG(VIRTIO_PCI_COMMON_Q_SIZE, 2):
-		if (val <= VG_QUEUE_SIZE && is_power_of_2(val))
-			q->size = val;
-		break;
-	case REG(VIRTIO_PCI_COMMON_Q_DESCLO, 4):
-	case REG(VIRTIO_PCI_COMMON_Q_DESCHI, 4):
-		set_half(&q->desc, reg == REG(VIRTIO_PCI_COMMON_Q_DESCHI, 4), val);
-		break;
-	case REG(VIRTIO_PCI_COMMON_Q_AVAILLO, 4):
-	case REG(VIRTIO_PCI_COMMON_Q_AVAILHI, 4):
-		set_half(&q->driver, reg == REG(VIRTIO_PCI_COMMON_Q_AVAILHI, 4), val);
-		break;
-	case REG(VIRTIO_PCI_COMMON_Q_USEDLO, 4):
-	case REG(VIRTIO_PCI_COMMON_Q_USEDHI, 4):
-		set_half(&q->device, reg == REG(VIRTIO_PCI_COMMON_Q_USEDHI, 4), val);
-		break;
-	}
-}
-
 static void queue_write(struct vg_transport *t, u32 reg, u32 val)
 {
 	struct vg_queue *q = selected(t);
+	u64 *addr;
 
 	if (!q)
 		return;
+	addr = queue_addr(q, reg);
 	if (reg == REG(VIRTIO_PCI_COMMON_Q_MSIX, 2))
 		q->vector = vector_of(val);
 	else if (reg == REG(VIRTIO_PCI_COMMON_Q_RESET, 2) && val == 1)
 		queue_reset(t, q);
-	else if (q->enabled)
+	else if (q->enabled)	/* where and how large it is stays, while it is used */
 		return;
 	else if (reg == REG(VIRTIO_PCI_COMMON_Q_ENABLE, 2) && val == 1)
 		queue_enable(t, q);
-	else
-		queue_place(q, reg, val);
+	else if (addr)
+		set_half(addr, reg & UPPER_HALF, val);
+	else if (reg == REG(VIRTIO_PCI_COMMON_Q_SIZE, 2) &&
+		 val <= VG_QUEUE_SIZE && is_power_of_2(val))
+		q->size = val;
 }
 
 /* 3.1.1: bits are added, and some only if what has come before them allows it */
@@ -320,13 +287,6 @@ static void status_write(struct vg_transport *t, u8 val)
 	WRITE_ONCE(t->status, status);
 }
 
-static void features_write(struct vg_transport *t, u32 val)
-{
-	if (t->status & VIRTIO_CONFIG_S_FEATURES_OK || t->driver_select > 1)
-		return;
-	set_half(&t->features, t->driver_select, val);
-}
-
 static void common_write(struct vg_transport *t, u32 offset, unsigned int size, u32 val)
 {
 	u32 reg = REG(offset, size);
@@ -339,7 +299,8 @@ static void common_write(struct vg_transport *t, u32 offset, unsigned int size, 
 		t->driver_select = val;
 		break;
 	case REG(VIRTIO_PCI_COMMON_GF, 4):
-		features_write(t, val);
+		if (!(t->status & VIRTIO_CONFIG_S_FEATURES_OK) && t->driver_select <= 1)
+			set_half(&t->features, t->driver_select, val);
 		break;
 	case REG(VIRTIO_PCI_COMMON_MSIX, 2):
 		t->config_vector = vector_of(val);
@@ -370,49 +331,34 @@ static void notify(struct vg_transport *t, u32 offset, unsigned int size)
 static u64 modern_read(struct mvgpu *vgpu, u64 offset, unsigned int size)
 {
 	struct vg_transport *t = mvgpu_priv(vgpu);
-	u32 at = offset % AREA_SIZE, val = 0;
+	u32 area = offset / AREA_SIZE, at = offset % AREA_SIZE, val = 0;
 
-	switch (offset / AREA_SIZE) {
-	case AREA_COMMON:
-		mutex_lock(&t->lock);
+	if (area == AREA_ISR)
+		return at ? 0 : isr_read(t);
+	mutex_lock(&t->lock);
+	if (area == AREA_COMMON)
 		val = common_read(t, at, size);
-		mutex_unlock(&t->lock);
-		break;
-	case AREA_ISR:
-		if (!at)
-			val = isr_read(t);
-		break;
-	case AREA_DEVICE:
-		mutex_lock(&t->lock);
-		if (at + size <= t->config_size)
-			val = t->ops->config_read(t, at, size);
-		mutex_unlock(&t->lock);
-		break;
-	}
+	else if (area == AREA_DEVICE && at + size <= t->config_size)
+		val = t->ops->config_read(t, at, size);
+	mutex_unlock(&t->lock);
 	return val;
 }
 
 static void modern_write(struct mvgpu *vgpu, u64 offset, unsigned int size, u64 val)
 {
 	struct vg_transport *t = mvgpu_priv(vgpu);
-	u32 at = offset % AREA_SIZE;
+	u32 area = offset / AREA_SIZE, at = offset % AREA_SIZE;
 
-	switch (offset / AREA_SIZE) {
-	case AREA_COMMON:
-		mutex_lock(&t->lock);
-		common_write(t, at, size, val);
-		mutex_unlock(&t->lock);
-		break;
-	case AREA_DEVICE:
-		mutex_lock(&t->lock);
-		if (at + size <= t->config_size)
-			t->ops->config_write(t, at, size, val);
-		mutex_unlock(&t->lock);
-		break;
-	case AREA_NOTIFY:
+	if (area == AREA_NOTIFY) {	/* must not wait for the worker */
 		notify(t, at, size);
-		break;
+		return;
 	}
+	mutex_lock(&t->lock);
+	if (area == AREA_COMMON)
+		common_write(t, at, size, val);
+	else if (area == AREA_DEVICE && at + size <= t->config_size)
+		t->ops->config_write(t, at, size, val);
+	mutex_unlock(&t->lock);
 }
 
 /* Nothing but the MSI-X table is in its BAR */
@@ -427,46 +373,38 @@ static void msix_write(struct mvgpu *vgpu, u64 offset, unsigned int size, u64 va
 
 /*
  * 4.1.4.9: the registers through configuration space. An access to pci_cfg_data is one to
- * what the other fields name. Returns whether they name anything.
+ * what the other fields name, if they name anything.
  */
-static bool cfg_target(const struct virtio_pci_cfg_cap *cap, unsigned int accessed, u64 *offset,
-		       unsigned int *size)
+static void cfg_access(struct mvgpu *vgpu, void *data, unsigned int accessed, bool write)
 {
-	u32 len = le32_to_cpu(cap->cap.length);
+	const size_t at = offsetof(struct virtio_pci_cfg_cap, pci_cfg_data);
+	struct virtio_pci_cap cap;
+	u32 offset, size;
+	__le32 val = 0;
 
-	*offset = le32_to_cpu(cap->cap.offset);
-	*size = len;
-	return accessed >= offsetof(struct virtio_pci_cfg_cap, pci_cfg_data) &&
-	       cap->cap.bar == MODERN_BAR && (len == 1 || len == 2 || len == 4) &&
-	       *offset < NUM_AREAS * AREA_SIZE && *offset % len == 0;
+	memcpy(&cap, data, sizeof(cap));
+	offset = le32_to_cpu(cap.offset);
+	size = le32_to_cpu(cap.length);
+	if (accessed < at || cap.bar != MODERN_BAR || (size != 1 && size != 2 && size != 4) ||
+	    offset >= NUM_AREAS * AREA_SIZE || offset % size)
+		return;
+	if (write) {
+		memcpy(&val, data + at, size);
+		modern_write(vgpu, offset, size, le32_to_cpu(val));
+	} else {
+		val = cpu_to_le32(modern_read(vgpu, offset, size));
+		memcpy(data + at, &val, size);
+	}
 }
 
 static void cfg_read(struct mvgpu *vgpu, void *data, unsigned int accessed)
 {
-	struct virtio_pci_cfg_cap cap;
-	unsigned int size;
-	u64 offset;
-	__le32 val;
-
-	memcpy(&cap, data, sizeof(cap));
-	if (!cfg_target(&cap, accessed, &offset, &size))
-		return;
-	val = cpu_to_le32(modern_read(vgpu, offset, size));
-	memcpy(data + offsetof(struct virtio_pci_cfg_cap, pci_cfg_data), &val, size);
+	cfg_access(vgpu, data, accessed, false);
 }
 
 static void cfg_write(struct mvgpu *vgpu, void *data, unsigned int accessed)
 {
-	struct virtio_pci_cfg_cap cap;
-	unsigned int size;
-	u64 offset;
-	__le32 val = 0;
-
-	memcpy(&cap, data, sizeof(cap));
-	if (!cfg_target(&cap, accessed, &offset, &size))
-		return;
-	memcpy(&val, cap.pci_cfg_data, size);
-	modern_write(vgpu, offset, size, le32_to_cpu(val));
+	cfg_access(vgpu, data, accessed, true);
 }
 
 static const struct mvgpu_cap_ops cfg_ops = { .read = cfg_read, .write = cfg_write };
@@ -502,14 +440,8 @@ static int add_cfg_window(struct mvgpu *vgpu)
 				    sizeof(cap) - CAP_BODY, &cfg_ops);
 }
 
-/**
- * vg_transport_init() - declare a vGPU to be a virtio-gpu
- * @t: the transport, the first of what mvgpu_priv() returns
- * @vgpu: the vGPU
- * @ops: the device behind it; must outlive the vGPU
- * @offered: feature bits that the guest may accept
- * @config_size: bytes of device configuration, at most 4096
- *
+/*
+ * Declare a vGPU to be a virtio-gpu.
  * Context: mvgpu_driver.init. vg_transport_reset() has to follow before the guest is let in.
  * Return: 0, -EINVAL, or an errno of the framework's builders.
  */

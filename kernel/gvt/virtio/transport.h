@@ -21,60 +21,34 @@
 
 struct vg_desc;
 
-/**
- * struct vg_queue - one split virtqueue of a guest
- * @size: entries, a power of two
- * @vector: MSI-X vector, or VIRTIO_MSI_NO_VECTOR
- * @enabled: the guest has set it up, and it is not broken
- * @desc: guest address of the descriptor table
- * @driver: of the available ring
- * @device: of the used ring
- * @vgpu: whose it is
- * @event_idx: VIRTIO_RING_F_EVENT_IDX has been negotiated
- * @quiet: the guest has been asked not to notify
- * @scratch: room for the descriptors of a chain, while it is taken
- * @desc_win: the descriptor table, for the CPU
- * @avail_win: the available ring
- * @used_win: the used ring
- * @last_avail: next entry of the available ring to look at
- * @used_idx: entries that have been put into the used ring
- * @signalled: value of @used_idx when the guest was last asked whether it wants to know
- */
+/* A split virtqueue of a guest */
 struct vg_queue {
-	u16 size;
-	u16 vector;
-	bool enabled;
-	u64 desc;
-	u64 driver;
-	u64 device;
+	u16 size;			/* entries, a power of two */
+	u16 vector;			/* of MSI-X, or VIRTIO_MSI_NO_VECTOR */
+	bool enabled;			/* the guest has set it up, and it is not broken */
+	u64 desc;			/* guest address of the descriptor table */
+	u64 driver;			/* of the available ring */
+	u64 device;			/* of the used ring */
 	struct mvgpu *vgpu;
-	bool event_idx;
-	bool quiet;
-	struct vg_desc *scratch;
-	struct mvgpu_window *desc_win;
+	bool event_idx;			/* VIRTIO_RING_F_EVENT_IDX has been negotiated */
+	bool quiet;			/* the guest has been asked not to notify */
+	struct vg_desc *scratch;	/* for a chain's descriptors, while it is taken */
+	struct mvgpu_window *desc_win;	/* the descriptor table, for the CPU */
 	struct mvgpu_window *avail_win;
 	struct mvgpu_window *used_win;
-	u16 last_avail;
-	u16 used_idx;
-	u16 signalled;
+	u16 last_avail;			/* next entry of the available ring to look at */
+	u16 used_idx;			/* entries that have been put into the used ring */
+	u16 signalled;			/* @used_idx when the guest was last asked to be told */
 };
 
-/**
- * struct vg_chain - a descriptor chain that the guest has made available
- * @head: its first descriptor, what vg_queue_push() gives back
- * @num_out: ranges that the device reads; they come first
- * @num_in: ranges that the device writes
- * @out_len: bytes in the former
- * @in_len: bytes in the latter
- * @range: the ranges, kvmalloced; vg_chain_free()
- */
+/* A descriptor chain that the guest has made available */
 struct vg_chain {
-	u16 head;
-	unsigned int num_out;
-	unsigned int num_in;
-	u64 out_len;
-	u64 in_len;
-	struct mvgpu_range *range;
+	u16 head;			/* its first descriptor, for vg_queue_push() */
+	unsigned int num_out;		/* ranges that the device reads; they come first */
+	unsigned int num_in;		/* ranges that the device writes */
+	u64 out_len;			/* bytes in the former */
+	u64 in_len;			/* bytes in the latter */
+	struct mvgpu_range *range;	/* kvmalloced; vg_chain_free() */
 };
 
 int vg_queue_enable(struct vg_queue *q, struct mvgpu *vgpu, bool event_idx);
@@ -92,60 +66,45 @@ void vg_chain_free(struct vg_chain *chain);
 
 struct vg_transport;
 
-/**
- * struct vg_transport_ops - the device behind the transport
- * @reset: the guest resets the device: forget everything that it has asked for. The
- *	queues have been disabled. Called with vg_transport.lock held.
- * @queue_reset: the guest resets one queue, which has been disabled: forget the chains
- *	that came from it. Called with vg_transport.lock held. NULL if VIRTIO_F_RING_RESET
- *	is not offered.
- * @notify: there may be something in a queue. Called with mvgpu.lock held, and nothing
- *	else; must not wait for vg_transport.lock.
- * @config_read: read device configuration, @offset + @size lies in it. Called with
- *	vg_transport.lock held.
- * @config_write: write device configuration; the same
- */
+/* The device behind the transport. All but @notify are called with vg_transport.lock held. */
 struct vg_transport_ops {
+	/* The guest resets the device: forget all that it has asked for. No queue is enabled. */
 	void (*reset)(struct vg_transport *t);
+	/*
+	 * The guest resets one queue, which has been disabled: forget the chains that came
+	 * from it. NULL if VIRTIO_F_RING_RESET is not offered.
+	 */
 	void (*queue_reset)(struct vg_transport *t, unsigned int queue);
+	/*
+	 * There may be something in a queue. Called with mvgpu.lock held, and nothing else;
+	 * must not wait for vg_transport.lock.
+	 */
 	void (*notify)(struct vg_transport *t, unsigned int queue);
+	/* The device configuration; @offset + @size lies in it */
 	u32 (*config_read)(struct vg_transport *t, u32 offset, unsigned int size);
 	void (*config_write)(struct vg_transport *t, u32 offset, unsigned int size, u32 val);
 };
 
-/**
- * struct vg_transport - the registers of a virtio-pci function, first in mvgpu_priv()
- * @vgpu: whose it is
- * @ops: the device behind it
- * @offered: feature bits that the guest may accept
- * @config_size: bytes of device configuration
- * @lock: protects the queues and the rest against the vGPU's worker; inside mvgpu.lock.
- *	Guest memory is mapped under it, so nothing that mvgpu_map() waits for takes it.
- * @features: what the guest has accepted, final once FEATURES_OK is set in @status
- * @queue: the virtqueues
- * @status: device status field
- * @isr: ISR status
- * @config_vector: MSI-X vector for changes of the configuration
- * @generation: counts these changes
- * @device_select: which half of @offered the guest reads
- * @driver_select: which half of @features the guest writes
- * @queue_select: which queue the guest sets up
- */
+/* The registers of a virtio-pci function, first in mvgpu_priv() */
 struct vg_transport {
 	struct mvgpu *vgpu;
 	const struct vg_transport_ops *ops;
-	u64 offered;
-	u32 config_size;
-	struct mutex lock;	/* see above */
-	u64 features;
+	u64 offered;			/* feature bits that the guest may accept */
+	u32 config_size;		/* bytes of device configuration */
+	/*
+	 * Protects the queues and the rest against the vGPU's worker; inside mvgpu.lock. Guest
+	 * memory is mapped under it, so nothing that mvgpu_map() waits for takes it.
+	 */
+	struct mutex lock;
+	u64 features;			/* accepted, final once @status has FEATURES_OK */
 	struct vg_queue queue[VG_NUM_QUEUES];
 	u8 status;
 	atomic_t isr;
-	u16 config_vector;
-	u8 generation;
-	u32 device_select;
-	u32 driver_select;
-	u16 queue_select;
+	u16 config_vector;		/* MSI-X vector for changes of the configuration */
+	u8 generation;			/* counts these changes */
+	u32 device_select;		/* which half of @offered the guest reads */
+	u32 driver_select;		/* which half of @features the guest writes */
+	u16 queue_select;		/* which queue the guest sets up */
 };
 
 int vg_transport_init(struct vg_transport *t, struct mvgpu *vgpu,

@@ -38,11 +38,6 @@ static void vg_queue_reset(struct vg_transport *t, unsigned int queue)
 	to_vg_vgpu(t)->epoch[queue]++;
 }
 
-static void vg_notify(struct vg_transport *t, unsigned int queue)
-{
-	vg_command_notify(to_vg_vgpu(t));
-}
-
 static u32 vg_config_read(struct vg_transport *t, u32 offset, unsigned int size)
 {
 	struct vg_vgpu *v = to_vg_vgpu(t);
@@ -65,7 +60,7 @@ static void vg_config_write(struct vg_transport *t, u32 offset, unsigned int siz
 static const struct vg_transport_ops vg_ops = {
 	.reset = vg_reset,
 	.queue_reset = vg_queue_reset,
-	.notify = vg_notify,
+	.notify = vg_command_notify,
 	.config_read = vg_config_read,
 	.config_write = vg_config_write,
 };
@@ -109,9 +104,7 @@ static int vg_vgpu_init(struct mvgpu *vgpu)
 
 static void vg_vgpu_reset(struct mvgpu *vgpu)
 {
-	struct vg_vgpu *v = mvgpu_priv(vgpu);
-
-	vg_transport_reset(&v->t);
+	vg_transport_reset(mvgpu_priv(vgpu));
 }
 
 static void vg_vgpu_fini(struct mvgpu *vgpu)
