@@ -219,15 +219,10 @@ err_free:
 	return ret;
 }
 
-static bool failed(const struct vg_cmd *cmd)
-{
-	return cmd->resp_len && le32_to_cpu(cmd->resp->type) >= VIRTIO_GPU_RESP_ERR_UNSPEC;
-}
-
 /* It failed only because the memory had gone away: it may be back */
 static bool again(struct vg_cmd *cmd)
 {
-	if (cmd->local || cmd->retried || !failed(cmd) ||
+	if (cmd->local || cmd->retried || !vg_cmd_failed(cmd) ||
 	    cmd->hdr.type != cpu_to_le32(VIRTIO_GPU_CMD_TRANSFER_TO_HOST_2D) ||
 	    vg_resource_find(cmd->v, cmd->res->id) != cmd->res || !vg_resource_lost(cmd->res) ||
 	    vg_resource_back_again(cmd->res))
@@ -254,7 +249,7 @@ static int answer_all(struct vg_vgpu *v)
 			vg_cmd_queue(cmd);
 			continue;
 		}
-		if (cmd->effect == VG_CREATES && failed(cmd))
+		if (cmd->effect == VG_CREATES && vg_cmd_failed(cmd))
 			vg_resource_refused(cmd->res);
 		ret = cmd->epoch == v->epoch[cmd->queue] ? reply(q, cmd) : 0;
 		if (try_later(ret)) {

@@ -109,9 +109,8 @@ static void give_up(struct vg_gpu *gpu)
 static int vg_freeze(struct virtio_device *vdev)
 {
 	struct vg_gpu *gpu = vdev->priv;
-	bool hung = vg_sched_hangs(gpu, HZ / 2);
+	bool hung = vg_sched_stop(gpu, HZ / 2);
 
-	vg_sched_stop(gpu);
 	virtio_reset_device(vdev);
 	vg_sched_requeue(gpu, hung);
 	delete_queues(gpu);

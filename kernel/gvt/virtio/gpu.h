@@ -194,6 +194,11 @@ static inline struct vg_vgpu *to_vg_vgpu(struct vg_transport *t)
 	return container_of(t, struct vg_vgpu, t);
 }
 
+static inline bool vg_cmd_failed(const struct vg_cmd *cmd)
+{
+	return cmd->resp_len && le32_to_cpu(cmd->resp->type) >= VIRTIO_GPU_RESP_ERR_UNSPEC;
+}
+
 /* gpu.c */
 int vg_gpu_recover(struct vg_gpu *gpu);
 
@@ -216,13 +221,11 @@ int vg_cmd_execute(struct vg_cmd *cmd);
 struct vg_cmd *vg_cmd_pop_done(struct vg_vgpu *v);
 void vg_cmd_unpop_done(struct vg_cmd *cmd);
 void vg_sched_interrupt(struct vg_gpu *gpu, unsigned int queue);
-bool vg_sched_hangs(struct vg_gpu *gpu, unsigned long limit);
-void vg_sched_stop(struct vg_gpu *gpu);
+bool vg_sched_stop(struct vg_gpu *gpu, unsigned long limit);
 void vg_sched_requeue(struct vg_gpu *gpu, bool hung);
 void vg_sched_restart(struct vg_gpu *gpu, struct list_head *replay);
 void vg_sched_fail(struct vg_gpu *gpu);
-void vg_sched_drop(struct vg_vgpu *v);
-void vg_sched_wait(struct vg_vgpu *v);
+void vg_sched_wait(struct vg_vgpu *v, bool drop);
 
 /* command.c */
 void vg_command_work(struct work_struct *work);

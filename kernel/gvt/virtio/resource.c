@@ -372,7 +372,7 @@ void vg_resources_drop(struct vg_vgpu *v)
 		cmd->backing = hw_backing_get(res);
 		vg_cmd_queue(cmd);
 	}
-	vg_sched_wait(v);
+	vg_sched_wait(v, false);
 	xa_for_each(&v->resources, id, res)
 		forget(res);
 }

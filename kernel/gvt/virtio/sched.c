@@ -247,11 +247,6 @@ static void forget_resource(struct vg_resource *res)
 	vg_resource_put(res);
 }
 
-static bool succeeded(const struct vg_cmd *cmd)
-{
-	return !cmd->resp_len || le32_to_cpu(cmd->resp->type) < VIRTIO_GPU_RESP_ERR_UNSPEC;
-}
-
 /* The hardware has executed a command: remember what it would have to be told again */
 static void took_effect(struct vg_cmd *cmd)
 {
@@ -259,7 +254,7 @@ static void took_effect(struct vg_cmd *cmd)
 
 	switch (cmd->effect) {
 	case VG_CREATES:
-		if (!succeeded(cmd))
+		if (vg_cmd_failed(cmd))
 			break;
 		kref_get(&cmd->res->ref);
 		list_add_tail(&cmd->res->hw_node, &cmd->v->hw_resources);
@@ -270,14 +265,14 @@ static void took_effect(struct vg_cmd *cmd)
 			backing_off(cmd);
 		break;
 	case VG_ATTACHES:
-		if (!succeeded(cmd) && backing->state == VG_BACKING_ON)
+		if (vg_cmd_failed(cmd) && backing->state == VG_BACKING_ON)
 			backing_off(cmd);
 		break;
 	case VG_DETACHES:
 		backing_off(cmd);
 		break;
 	case VG_SCANS_OUT:
-		if (succeeded(cmd))
+		if (!vg_cmd_failed(cmd))
 			show(&cmd->v->head[cmd->head], cmd);
 		break;
 	case VG_CURSOR:
@@ -492,7 +487,7 @@ int vg_cmd_execute(struct vg_cmd *cmd)
 	cmd->urgent = true;
 	vg_cmd_queue(cmd);
 	wait_for_completion(&executed);
-	return succeeded(cmd) ? 0 : -EIO;
+	return vg_cmd_failed(cmd) ? -EIO : 0;
 }
 
 /* A command is not with the hardware any more */
@@ -512,7 +507,7 @@ static void settle(struct vg_gpu *gpu, struct vg_cmd *cmd)
 	v->vtime += price(v, took) - cmd->charged;
 	v->cost += (s64)(took - v->cost) / 8;
 	if (v->vgpu)
-		mvgpu_count(v->vgpu, cmd->guest, succeeded(cmd) ? cmd->bytes : 0, took);
+		mvgpu_count(v->vgpu, cmd->guest, vg_cmd_failed(cmd) ? 0 : cmd->bytes, took);
 }
 
 static void rearm_watchdog(struct vg_gpu *gpu, const struct vg_cmd *was_oldest)
@@ -587,24 +582,17 @@ void vg_cmd_unpop_done(struct vg_cmd *cmd)
 	spin_unlock_irq(&v->gpu->lock);
 }
 
-/* Whether the hardware has not finished its oldest command for @limit jiffies */
-bool vg_sched_hangs(struct vg_gpu *gpu, unsigned long limit)
+/* Give the hardware nothing more. Returns whether it has hung, for @limit jiffies. */
+bool vg_sched_stop(struct vg_gpu *gpu, unsigned long limit)
 {
-	bool hangs;
+	bool hung;
 
 	spin_lock_irq(&gpu->lock);
-	hangs = !gpu->stopped && !gpu->dead && gpu->num_running &&
-		ktime_to_ns(ktime_sub(ktime_get(), gpu->oldest_since)) >= jiffies_to_nsecs(limit);
-	spin_unlock_irq(&gpu->lock);
-	return hangs;
-}
-
-/* Give the hardware nothing more */
-void vg_sched_stop(struct vg_gpu *gpu)
-{
-	spin_lock_irq(&gpu->lock);
+	hung = gpu->num_running &&
+	       ktime_to_ns(ktime_sub(ktime_get(), gpu->oldest_since)) >= jiffies_to_nsecs(limit);
 	gpu->stopped = true;
 	spin_unlock_irq(&gpu->lock);
+	return hung;
 }
 
 /* The hardware has been reset or is gone: it answers nothing any more */
@@ -623,8 +611,6 @@ static void drop_waiting(struct vg_vgpu *v)
 
 	list_for_each_entry_safe(cmd, next, &v->waiting, node) {
 		unlink_waiting(cmd);
-		if (cmd->resp_len && !cmd->local)
-			cmd->resp->type = cpu_to_le32(VIRTIO_GPU_RESP_ERR_UNSPEC);
 		finish(cmd);
 	}
 }
@@ -715,18 +701,12 @@ void vg_sched_fail(struct vg_gpu *gpu)
 	submit_and_unlock(gpu, flags);
 }
 
-/* A vGPU's commands that wait need not be executed */
-void vg_sched_drop(struct vg_vgpu *v)
+/* Wait until all commands of a vGPU have been executed, or need not be if @drop */
+void vg_sched_wait(struct vg_vgpu *v, bool drop)
 {
 	spin_lock_irq(&v->gpu->lock);
-	drop_waiting(v);
-	spin_unlock_irq(&v->gpu->lock);
-}
-
-/* Wait until all commands of a vGPU have been executed */
-void vg_sched_wait(struct vg_vgpu *v)
-{
-	spin_lock_irq(&v->gpu->lock);
+	if (drop)
+		drop_waiting(v);
 	wait_event_lock_irq(v->gpu->idle, !v->pending, v->gpu->lock);
 	spin_unlock_irq(&v->gpu->lock);
 }

@@ -23,8 +23,7 @@ static void vg_reset(struct vg_transport *t)
 	struct vg_vgpu *v = to_vg_vgpu(t);
 	struct vg_cmd *cmd;
 
-	vg_sched_drop(v);
-	vg_sched_wait(v);
+	vg_sched_wait(v, true);
 	vg_display_off(v);
 	vg_resources_drop(v);
 	while ((cmd = vg_cmd_pop_done(v)))
