@@ -9,8 +9,11 @@ KDIR ?= $(firstword $(wildcard /lib/modules/$(KREL)/build) \
 utsrelease = $(shell sed -n 's/.*UTS_RELEASE "\(.*\)"/\1/p' $(1)/include/generated/utsrelease.h)
 CFLAGS ?= -O2 -g
 PROVISION := tests/vm/provision
-TESTS := $(sort $(wildcard tests/*.t tests/unit/*.t tests/fuzz/*.t)) $(sort $(wildcard tests/vm/*.t))
-KERNELS := 6.1 6.12 7.2
+VM_TESTS := $(sort $(wildcard tests/vm/*.t))
+# IGT takes as long as most of the others together
+TESTS := $(sort $(wildcard tests/*.t tests/unit/*.t tests/fuzz/*.t)) \
+	$(filter-out %-igt.t,$(VM_TESTS))
+KERNELS := 6.1 6.12 7.2 debug
 
 LIB := $(O)/libmvgpu-vfio.a
 LIB_OBJS := $(patsubst %.c,$(O)/%.o,$(wildcard userspace/lib/*.c))
@@ -18,6 +21,10 @@ VFIO_TEST := $(O)/vfio-test
 VFIO_TEST_OBJS := $(patsubst %.c,$(O)/%.o,$(wildcard tests/vm/client/*.c))
 DMA_TEST := $(O)/dma-test
 DMA_TEST_OBJS := $(patsubst %.c,$(O)/%.o,$(wildcard tests/vm/dma/*.c)) \
+	$(patsubst %,$(O)/tests/vm/client/%.o,harness util event fault)
+VIRTIO_TEST := $(O)/virtio-test
+VIRTIO_TEST_OBJS := $(patsubst %.c,$(O)/%.o,$(wildcard tests/vm/virtio/*.c)) \
+	$(O)/tests/vm/dma/engine.o \
 	$(patsubst %,$(O)/tests/vm/client/%.o,harness util event fault)
 BAR_BENCH := $(O)/bar-bench
 BAR_BENCH_OBJS := $(O)/tests/bench/bar-bench.o
@@ -34,17 +41,18 @@ modules:			## build the kernel modules for the running kernel (KREL=, KDIR=)
 	cp -ru kernel/. $(O)/modules/
 	$(MAKE) -C $(KDIR) M=$(abspath $(O)/modules) W=1 modules
 
-tools: $(LIB) $(VFIO_TEST) $(DMA_TEST) $(BAR_BENCH) $(MAP_BENCH)	## build the VFIO client library, its testers, the benchmarks
+tools: $(LIB) $(VFIO_TEST) $(DMA_TEST) $(VIRTIO_TEST) $(BAR_BENCH) $(MAP_BENCH)	## build the VFIO client library, its testers, the benchmarks
 
 $(LIB): $(LIB_OBJS)
 	$(AR) rcs $@ $^
 
 $(VFIO_TEST): $(VFIO_TEST_OBJS) $(LIB)
 $(DMA_TEST): $(DMA_TEST_OBJS) $(LIB)
+$(VIRTIO_TEST): $(VIRTIO_TEST_OBJS) $(LIB)
 $(BAR_BENCH): $(BAR_BENCH_OBJS) $(LIB)
 $(MAP_BENCH): $(MAP_BENCH_OBJS) $(LIB)
 $(MAP_BENCH_OBJS): ALL_CFLAGS += -Itests/vm/kmod
-$(VFIO_TEST) $(DMA_TEST) $(BAR_BENCH) $(MAP_BENCH):
+$(VFIO_TEST) $(DMA_TEST) $(VIRTIO_TEST) $(BAR_BENCH) $(MAP_BENCH):
 	$(CC) $(LDFLAGS) -pthread -o $@ $^
 
 $(O)/%.o: %.c
@@ -52,7 +60,7 @@ $(O)/%.o: %.c
 	$(CC) $(ALL_CFLAGS) -c -o $@ $<
 
 -include $(patsubst %.o,%.d,$(LIB_OBJS) $(VFIO_TEST_OBJS) $(DMA_TEST_OBJS) \
-	$(BAR_BENCH_OBJS) $(MAP_BENCH_OBJS))
+	$(VIRTIO_TEST_OBJS) $(BAR_BENCH_OBJS) $(MAP_BENCH_OBJS))
 
 demo:				## two guests share one screen; leaves two screenshots
 	@$(PROVISION) deps demo
@@ -69,7 +77,7 @@ check-full: check		## every kernel, recent QEMU: the slower tests too
 	@$(PROVISION) deps full
 	@for k in $(KERNELS); do \
 		echo "Linux $$k, QEMU 11"; \
-		MVGPU_FULL=1 MVGPU_KERNEL=$$k MVGPU_ROOT=full prove --timer $(wildcard tests/vm/*.t) || exit 1; \
+		MVGPU_FULL=1 MVGPU_KERNEL=$$k MVGPU_ROOT=full prove --timer $(VM_TESTS) || exit 1; \
 	done
 
 bench:				## what direct BARs and mappings of guest memory are worth

@@ -15,9 +15,11 @@ use Unit;
 # [ target, what is wrong, file, what is replaced, by what ]
 my @mutants = (
 	['queue', 'an indirect table is longer than the room for it', 'queue.c',
-	 qr/ > VG_CHAIN_MAX - \(direct - 1\)/, ' > VG_CHAIN_MAX'],
+	 qr/ > VG_CHAIN_MAX - \(n - 1\)/, ' > 2 * VG_CHAIN_MAX'],
 	['transport', 'a queue is enabled twice', 'transport.c',
-	 qr/else if \(q->enabled\)\s+return;/, ''],
+	 qr/else if \(q->enabled\)[^;]*return;/, ''],
+	['command', 'memory goes before the hardware has let go of it', 'resource.c',
+	 qr/wait_for_completion\(&backing->off\);/, ';'],
 );
 
 my $seconds = $ENV{FUZZ_SECONDS} // 10;

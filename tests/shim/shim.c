@@ -5,10 +5,12 @@
 #include <linux/device.h>
 #include <linux/eventfd.h>
 #include <linux/kernel.h>
+#include <linux/mm.h>
 #include <linux/mutex.h>
 #include <linux/slab.h>
 #include <linux/spinlock.h>
 #include <linux/vfio.h>
+#include <malloc.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -108,6 +110,17 @@ void shim_lock_take(struct shim_lock *lock)
 	current.spinlocks += lock->spins;
 }
 
+bool shim_lock_try(struct shim_lock *lock)
+{
+	if (!lock->name)
+		shim_bug("lock tried before it was initialised");
+	if (load(&lock->owner) == &current || pthread_mutex_trylock(&lock->mutex))
+		return false;
+	store(&lock->owner, (const void *)&current);
+	current.spinlocks += lock->spins;
+	return true;
+}
+
 void shim_lock_release(struct shim_lock *lock)
 {
 	if (load(&lock->owner) != &current)
@@ -186,6 +199,11 @@ void kfree(const void *ptr)
 	if (ptr)
 		add(&allocs_alive, -1);
 	free((void *)ptr);
+}
+
+bool is_vmalloc_addr(const void *addr)
+{
+	return malloc_usable_size((void *)addr) >= PAGE_SIZE;
 }
 
 /* Eventfds */

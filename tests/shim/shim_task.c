@@ -1,10 +1,15 @@
 // SPDX-License-Identifier: MIT
 /*
- * shim_task.c - tasks, time, wait queues, work queues, RCU and the xarray
+ * shim_task.c - tasks, time, wait queues, work queues, references, RCU, ids and the xarray
  */
 #include <errno.h>
+#include <linux/completion.h>
+#include <linux/err.h>
+#include <linux/idr.h>
 #include <linux/jiffies.h>
 #include <linux/kernel.h>
+#include <linux/kref.h>
+#include <linux/ktime.h>
 #include <linux/list.h>
 #include <linux/rcupdate.h>
 #include <linux/rwsem.h>
@@ -88,6 +93,42 @@ long shim_wait(wait_queue_head_t *wq, unsigned long wakes, long timeout)
 		return timeout;
 	left = timeout - (long)(shim_jiffies() - since);
 	return left > 0 ? left : 0;
+}
+
+/* Completions: who waits may free them as soon as they are complete and unlocked */
+
+void init_completion(struct completion *c)
+{
+	init_waitqueue_head(&c->wait);
+	c->done = 0;
+}
+
+static void complete_some(struct completion *c, unsigned int n)
+{
+	pthread_mutex_lock(&c->wait.mutex);
+	c->done = max(c->done, n);
+	pthread_cond_broadcast(&c->wait.cond);
+	pthread_mutex_unlock(&c->wait.mutex);
+}
+
+void complete(struct completion *c)
+{
+	complete_some(c, 1);
+}
+
+void complete_all(struct completion *c)
+{
+	complete_some(c, UINT_MAX);
+}
+
+void wait_for_completion(struct completion *c)
+{
+	shim_might_sleep("wait_for_completion()");
+	pthread_mutex_lock(&c->wait.mutex);
+	while (!c->done)
+		pthread_cond_wait(&c->wait.cond, &c->wait.mutex);
+	c->done -= c->done != UINT_MAX;
+	pthread_mutex_unlock(&c->wait.mutex);
 }
 
 /* Task work */
@@ -213,6 +254,113 @@ void drain_workqueue(struct workqueue_struct *wq)
 	pthread_mutex_unlock(&wq->mutex);
 }
 
+/* Timers */
+
+static pthread_mutex_t timer_mutex = PTHREAD_MUTEX_INITIALIZER;	/* these, and what is armed */
+static struct delayed_work *timers;
+static s64 now;
+
+ktime_t ktime_get(void)
+{
+	return __atomic_load_n(&now, __ATOMIC_RELAXED);
+}
+
+static bool disarm(struct delayed_work *work)
+{
+	struct delayed_work **link;
+	bool was = work->armed;
+
+	for (link = &timers; was && *link != work; link = &(*link)->next)
+		;
+	if (was)
+		*link = work->next;
+	work->armed = false;
+	return was;
+}
+
+static bool unqueue(struct workqueue_struct *wq, struct work_struct *work)
+{
+	struct work_struct **link;
+	bool was;
+
+	pthread_mutex_lock(&wq->mutex);
+	was = work->pending;
+	for (link = &wq->first; was && *link != work; link = &(*link)->next)
+		;
+	if (was)
+		*link = work->next;
+	work->pending = false;
+	pthread_mutex_unlock(&wq->mutex);
+	return was;
+}
+
+bool mod_delayed_work(struct workqueue_struct *wq, struct delayed_work *work,
+		      unsigned long delay)
+{
+	bool was;
+
+	pthread_mutex_lock(&timer_mutex);
+	was = disarm(work);
+	work->wq = wq;
+	if (delay) {
+		was |= unqueue(wq, &work->work);
+		work->due = ktime_get() + jiffies_to_nsecs(delay);
+		work->armed = true;
+		work->next = timers;
+		timers = work;
+	} else {
+		queue_work(wq, &work->work);
+	}
+	pthread_mutex_unlock(&timer_mutex);
+	return was;
+}
+
+void shim_advance(s64 ns)
+{
+	struct delayed_work *work;
+
+	pthread_mutex_lock(&timer_mutex);
+	__atomic_add_fetch(&now, ns, __ATOMIC_RELAXED);
+	do {
+		for (work = timers; work && work->due > now; work = work->next)
+			;
+		if (work) {
+			disarm(work);
+			queue_work(work->wq, &work->work);
+		}
+	} while (work);
+	pthread_mutex_unlock(&timer_mutex);
+}
+
+bool cancel_delayed_work(struct delayed_work *work)
+{
+	bool was;
+
+	pthread_mutex_lock(&timer_mutex);
+	was = disarm(work);
+	if (!was && work->wq)
+		was = unqueue(work->wq, &work->work);
+	pthread_mutex_unlock(&timer_mutex);
+	return was;
+}
+
+bool cancel_delayed_work_sync(struct delayed_work *work)
+{
+	struct workqueue_struct *wq = work->wq;
+	bool was;
+
+	shim_might_sleep("cancel_delayed_work_sync()");
+	was = cancel_delayed_work(work);
+	if (!wq)
+		return was;
+	pthread_mutex_lock(&wq->mutex);
+	while (work->work.running)
+		pthread_cond_wait(&wq->cond, &wq->mutex);
+	pthread_mutex_unlock(&wq->mutex);
+	/* it may have queued itself again meanwhile */
+	return cancel_delayed_work(work) || was;
+}
+
 void destroy_workqueue(struct workqueue_struct *wq)
 {
 	int i;
@@ -224,6 +372,75 @@ void destroy_workqueue(struct workqueue_struct *wq)
 	for (i = 0; i < WORKERS; i++)
 		pthread_join(wq->worker[i], NULL);
 	kfree(wq);
+}
+
+/* References */
+
+void kref_init(struct kref *ref)
+{
+	__atomic_store_n(&ref->refs, 1, __ATOMIC_RELAXED);
+}
+
+void kref_get(struct kref *ref)
+{
+	if (__atomic_fetch_add(&ref->refs, 1, __ATOMIC_RELAXED) <= 0)
+		shim_bug("a reference to what is being freed");
+}
+
+int kref_put(struct kref *ref, void (*release)(struct kref *ref))
+{
+	if (__atomic_sub_fetch(&ref->refs, 1, __ATOMIC_ACQ_REL))
+		return 0;
+	release(ref);
+	return 1;
+}
+
+/* Ids */
+
+static pthread_mutex_t ida_mutex = PTHREAD_MUTEX_INITIALIZER;
+
+void ida_init(struct ida *ida)
+{
+	*ida = (struct ida){};
+}
+
+void ida_destroy(struct ida *ida)
+{
+	if (ida->used && memchr(ida->used, 1, ida->room))
+		shim_bug("ids left");
+	free(ida->used);
+	ida_init(ida);
+}
+
+int ida_alloc_min(struct ida *ida, unsigned int min, gfp_t gfp)
+{
+	unsigned int id = min;
+	u8 *free_id;
+
+	if (gfp & GFP_KERNEL)
+		shim_might_sleep("ida_alloc_min()");
+	pthread_mutex_lock(&ida_mutex);
+	free_id = min < ida->room ? memchr(ida->used + min, 0, ida->room - min) : NULL;
+	if (free_id) {
+		id = free_id - ida->used;
+	} else {
+		id = max(ida->room, min);
+		ida->used = realloc(ida->used, id * 2 + 16);
+		memset(ida->used + ida->room, 0, id * 2 + 16 - ida->room);
+		ida->room = id * 2 + 16;
+	}
+	ida->used[id] = 1;
+	pthread_mutex_unlock(&ida_mutex);
+	return id;
+}
+
+void ida_free(struct ida *ida, unsigned int id)
+{
+	pthread_mutex_lock(&ida_mutex);
+	if (id >= ida->room || !ida->used[id])
+		shim_bug("id %u freed, but not taken", id);
+	ida->used[id] = 0;
+	pthread_mutex_unlock(&ida_mutex);
 }
 
 /* RCU: what is to be freed waits until there is a moment without readers */
@@ -428,4 +645,19 @@ void *xa_erase(struct xarray *xa, unsigned long index)
 	}
 	pthread_mutex_unlock(&xa->lock);
 	return entry;
+}
+
+int xa_err(void *entry)
+{
+	return IS_ERR(entry) ? PTR_ERR(entry) : 0;
+}
+
+/* Only where there is nothing */
+void *xa_store(struct xarray *xa, unsigned long index, void *entry, gfp_t gfp)
+{
+	int ret = xa_insert(xa, index, entry, gfp);
+
+	if (ret == -EBUSY)
+		shim_bug("xa_store() over an entry");
+	return ret ? ERR_PTR(ret) : NULL;
 }

@@ -70,6 +70,9 @@ void shim_return_to_user(void);
 
 void shim_rcu_barrier(void);
 
+/* Time passes: ktime_get() and delayed work; jiffies go on by themselves */
+void shim_advance(s64 ns);
+
 /* Look-ups in xarrays, ever */
 unsigned long shim_xa_finds(void);
 

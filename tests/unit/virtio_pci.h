@@ -26,7 +26,9 @@ static struct {
 	unsigned int vector;	/* the last */
 } pci;
 
+#ifndef transport	/* it may be a part of something larger */
 static struct vg_transport transport;
+#endif
 
 static inline void *pci_priv(void)
 {

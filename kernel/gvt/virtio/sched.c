@@ -14,7 +14,7 @@
 #include <linux/slab.h>
 #include "gpu.h"
 
-#define DEPTH		8	/* commands that the hardware has at once */
+#define DEPTH		4	/* commands that the hardware has at once */
 #define WEIGHT_UNIT	100
 #define HANG_TIME	(5 * HZ)
 
@@ -173,8 +173,8 @@ static bool takes_effect(struct vg_cmd *cmd)
 	}
 }
 
-/* The hardware has been reset before it executed the command: undo takes_effect() */
-static void untake_effect(struct vg_cmd *cmd)
+/* The hardware has not executed the command, and may have been @reset: undo takes_effect() */
+static void untake_effect(struct vg_cmd *cmd, bool reset)
 {
 	struct vg_backing *backing = cmd->backing;
 
@@ -191,6 +191,10 @@ static void untake_effect(struct vg_cmd *cmd)
 	case VG_UNREFS:
 		if (!backing || backing->state != VG_BACKING_LEAVING)
 			break;
+		if (!reset) {
+			backing->state = VG_BACKING_ON;
+			break;
+		}
 		if (backing->revoked) {
 			backing_off(cmd);
 			break;
@@ -339,7 +343,7 @@ static void finish(struct vg_cmd *cmd)
 		complete(cmd->waiter);
 		return;
 	}
-	list_add_tail(&cmd->node, &v->done);
+	list_move_tail(&cmd->node, &v->done);
 	mod_delayed_work(v->gpu->wq, &v->work, 0);
 }
 
@@ -357,14 +361,6 @@ static unsigned int lose;
 module_param(lose, uint, 0644);
 #endif
 
-static bool is_lost(const struct vg_cmd *cmd)
-{
-	if (!lose || !cmd->guest)
-		return false;
-	lose--;
-	return true;
-}
-
 /* 1 if the hardware has got the command, 0 if it needn't, or an errno */
 static int submit(struct vg_gpu *gpu, struct vg_cmd *cmd)
 {
@@ -373,13 +369,13 @@ static int submit(struct vg_gpu *gpu, struct vg_cmd *cmd)
 
 	if (!takes_effect(cmd))
 		return 0;
-	if (is_lost(cmd))
+	if (lose && cmd->guest && lose--)
 		return 1;
 	if (cmd->resp_len)
 		sg_init_one(&in, cmd->resp, cmd->resp_len);
 	ret = virtqueue_add_sgs(gpu->vq[cmd->queue], sgs, 1, !!cmd->resp_len, cmd, GFP_ATOMIC);
 	if (ret) {
-		untake_effect(cmd);
+		untake_effect(cmd, false);
 		return ret;
 	}
 	if (cmd->effect == VG_ATTACHES && cmd->res->hw_backing != cmd->backing)
@@ -497,17 +493,33 @@ static void retire(struct vg_gpu *gpu, struct vg_cmd *cmd)
 	gpu->num_running--;
 }
 
-static void settle(struct vg_gpu *gpu, struct vg_cmd *cmd)
+/* What a command is of the work that it was done with, in pages and then some */
+static u64 work_of(const struct vg_cmd *cmd)
 {
-	ktime_t now = ktime_get(), since = max(cmd->submitted, gpu->last_done);
-	u64 took = ktime_to_ns(ktime_sub(now, since));
-	struct vg_vgpu *v = cmd->v;
+	return 16 + (vg_cmd_failed(cmd) ? 0 : cmd->bytes >> PAGE_SHIFT);
+}
 
+/* The hardware reports several commands at once: its time is theirs by size */
+static void settle(struct vg_gpu *gpu, struct list_head *batch)
+{
+	ktime_t now = ktime_get(), since = gpu->last_done;
+	u64 spent, took, work = 0;
+	struct vg_cmd *cmd;
+
+	list_for_each_entry(cmd, batch, node)
+		work += work_of(cmd);
+	cmd = list_first_entry(batch, struct vg_cmd, node);
+	spent = ktime_to_ns(ktime_sub(now, max(cmd->submitted, since)));
 	gpu->last_done = now;
-	v->vtime += price(v, took) - cmd->charged;
-	v->cost += (s64)(took - v->cost) / 8;
-	if (v->vgpu)
-		mvgpu_count(v->vgpu, cmd->guest, vg_cmd_failed(cmd) ? 0 : cmd->bytes, took);
+	list_for_each_entry(cmd, batch, node) {
+		struct vg_vgpu *v = cmd->v;
+
+		took = div64_u64(spent * work_of(cmd), work);
+		v->vtime += price(v, took) - cmd->charged;
+		v->cost += (s64)(took - v->cost) / 8;
+		if (v->vgpu)
+			mvgpu_count(v->vgpu, cmd->guest, vg_cmd_failed(cmd) ? 0 : cmd->bytes, took);
+	}
 }
 
 static void rearm_watchdog(struct vg_gpu *gpu, const struct vg_cmd *was_oldest)
@@ -525,9 +537,10 @@ static void rearm_watchdog(struct vg_gpu *gpu, const struct vg_cmd *was_oldest)
 /* A physical queue's callback; any context */
 void vg_sched_interrupt(struct vg_gpu *gpu, unsigned int queue)
 {
-	struct vg_cmd *cmd, *oldest;
+	struct vg_cmd *cmd, *next, *oldest;
 	struct virtqueue *vq;
 	unsigned long flags;
+	LIST_HEAD(batch);
 	u32 len;
 
 	spin_lock_irqsave(&gpu->lock, flags);
@@ -540,11 +553,15 @@ void vg_sched_interrupt(struct vg_gpu *gpu, unsigned int queue)
 				if (len < min_t(u32, sizeof(*cmd->resp), cmd->resp_len))
 					cmd->resp->type = cpu_to_le32(VIRTIO_GPU_RESP_ERR_UNSPEC);
 				retire(gpu, cmd);
-				settle(gpu, cmd);
-				took_effect(cmd);
-				finish(cmd);
+				list_add_tail(&cmd->node, &batch);
 			}
 		} while (!virtqueue_enable_cb(vq));
+		if (!list_empty(&batch))
+			settle(gpu, &batch);
+		list_for_each_entry_safe(cmd, next, &batch, node) {
+			took_effect(cmd);
+			finish(cmd);
+		}
 		rearm_watchdog(gpu, oldest);
 	}
 	submit_and_unlock(gpu, flags);
@@ -649,7 +666,7 @@ void vg_sched_requeue(struct vg_gpu *gpu, bool hung)
 	}
 	list_for_each_entry_safe_reverse(cmd, next, &gpu->running, node) {
 		retire(gpu, cmd);
-		untake_effect(cmd);
+		untake_effect(cmd, true);
 		add_waiting(cmd, true);
 	}
 	drop_replay(gpu);

@@ -37,6 +37,10 @@ static inline void name##_or(type n, name##_t *a)				\
 {										\
 	__atomic_or_fetch(&a->v, n, __ATOMIC_SEQ_CST);				\
 }										\
+static inline void name##_andnot(type v, name##_t *a)				\
+{										\
+	__atomic_and_fetch(&a->v, ~v, __ATOMIC_SEQ_CST);			\
+}										\
 static inline void name##_inc(name##_t *a)					\
 {										\
 	name##_add(1, a);							\

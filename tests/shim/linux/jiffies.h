@@ -10,6 +10,7 @@
 unsigned long shim_jiffies(void);
 
 #define jiffies			shim_jiffies()
+#define jiffies_to_nsecs(n)	((u64)(n) * 1000000)
 #define time_after(a, b)	((long)((b) - (a)) < 0)
 #define time_before(a, b)	time_after(b, a)
 

@@ -18,6 +18,17 @@
 #define lower_32_bits(n)	((u32)((n) & 0xffffffff))
 #define upper_32_bits(n)	((u32)(((u64)(n)) >> 32))
 
+/* What is only for tests on real machines is left out */
+#define IS_ENABLED(option)	0
+
+#define swap(a, b) do {						\
+	__typeof__(a) shim_a = (a);				\
+	(a) = (b);						\
+	(b) = shim_a;						\
+} while (0)
+
+#define sizeof_field(type, member)	sizeof(((type *)NULL)->member)
+
 #define container_of(ptr, type, member) \
 	((type *)((char *)(ptr) - offsetof(type, member)))
 

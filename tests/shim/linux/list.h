@@ -52,6 +52,17 @@ static inline void list_del_init(struct list_head *node)
 	INIT_LIST_HEAD(node);
 }
 
+static inline void list_move(struct list_head *node, struct list_head *head)
+{
+	shim_list_link(node->prev, node->next);
+	list_add(node, head);
+}
+
+static inline void list_move_tail(struct list_head *node, struct list_head *head)
+{
+	list_move(node, head->prev);
+}
+
 static inline void list_splice(struct list_head *from, struct list_head *to)
 {
 	if (list_empty(from))
@@ -79,5 +90,11 @@ static inline void list_splice_init(struct list_head *from, struct list_head *to
 	     n = list_entry(p->member.next, __typeof__(*p), member);	\
 	     &p->member != (l);						\
 	     p = n, n = list_entry(n->member.next, __typeof__(*n), member))
+
+#define list_for_each_entry_safe_reverse(p, n, l, member)		\
+	for (p = list_entry((l)->prev, __typeof__(*p), member),		\
+	     n = list_entry(p->member.prev, __typeof__(*p), member);	\
+	     &p->member != (l);						\
+	     p = n, n = list_entry(n->member.prev, __typeof__(*n), member))
 
 #endif /* SHIM_LINUX_LIST_H */

@@ -16,6 +16,7 @@ struct shim_lock {
 void shim_lock_init(struct shim_lock *lock, const char *name, bool spins);
 void shim_lock_destroy(struct shim_lock *lock);
 void shim_lock_take(struct shim_lock *lock);
+bool shim_lock_try(struct shim_lock *lock);
 void shim_lock_release(struct shim_lock *lock);
 void shim_assert_held(const struct shim_lock *lock, const char *where, int line);
 unsigned long shim_spinlocks_held(void);

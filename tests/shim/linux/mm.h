@@ -27,6 +27,10 @@ struct page *pfn_to_page(unsigned long pfn);
 void get_page(struct page *page);
 void put_page(struct page *page);
 
+/* What kvmalloc() and friends have is scattered if it may be, its pages being its addresses */
+bool is_vmalloc_addr(const void *addr);
+#define vmalloc_to_page(addr)	((struct page *)(addr))
+
 #define page_to_phys(page)	((phys_addr_t)page_to_pfn(page) << PAGE_SHIFT)
 #define PageReserved(page)	((page)->reserved)
 #define is_zone_device_page(page) ((page)->device)

@@ -20,6 +20,11 @@ static inline void mutex_lock(struct mutex *m)
 	shim_lock_take(&m->shim);
 }
 
+static inline int mutex_trylock(struct mutex *m)
+{
+	return shim_lock_try(&m->shim);
+}
+
 static inline void mutex_unlock(struct mutex *m)
 {
 	shim_lock_release(&m->shim);

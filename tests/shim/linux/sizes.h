@@ -6,6 +6,10 @@
 #define SZ_64K	0x00010000
 #define SZ_1M	0x00100000
 #define SZ_16M	0x01000000
+#define SZ_32M	0x02000000
+#define SZ_64M	0x04000000
+#define SZ_128M	0x08000000
+#define SZ_256M	0x10000000
 #define SZ_1G	0x40000000
 #define SZ_2G	0x80000000
 #define SZ_4G	0x100000000ull

@@ -20,6 +20,9 @@ static inline void spin_unlock(spinlock_t *l)
 	shim_lock_release(&l->shim);
 }
 
+#define spin_lock_irq	spin_lock
+#define spin_unlock_irq	spin_unlock
+
 /* The saved flags are the nesting, so restoring in the wrong order shows */
 #define spin_lock_irqsave(l, flags) do {			\
 	(flags) = shim_spinlocks_held();			\

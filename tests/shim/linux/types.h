@@ -25,5 +25,6 @@ typedef unsigned int gfp_t;
 #define __force
 #define __must_check	__attribute__((warn_unused_result))
 #define __must_hold(lock)
+#define __releases(lock)
 
 #endif /* SHIM_LINUX_TYPES_H */

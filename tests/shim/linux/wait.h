@@ -44,4 +44,17 @@ long shim_wait(wait_queue_head_t *wq, unsigned long wakes, long timeout);
 #define wait_event_timeout(wq, cond, timeout)	shim_wait_event(wq, cond, timeout, false)
 #define wait_event_killable_timeout(wq, cond, timeout)	shim_wait_event(wq, cond, timeout, true)
 
+#define wait_event_lock_irq(wq, cond, lock) do {			\
+	for (;;) {							\
+		unsigned long shim_seen = shim_wakes(&(wq));		\
+									\
+		if (cond)						\
+			break;						\
+		spin_unlock_irq(&(lock));				\
+		shim_might_sleep("wait_event_lock_irq()");		\
+		shim_wait(&(wq), shim_seen, LONG_MAX);			\
+		spin_lock_irq(&(lock));					\
+	}								\
+} while (0)
+
 #endif /* SHIM_LINUX_WAIT_H */

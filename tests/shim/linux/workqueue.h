@@ -2,7 +2,7 @@
 #ifndef SHIM_LINUX_WORKQUEUE_H
 #define SHIM_LINUX_WORKQUEUE_H
 
-#include <linux/types.h>
+#include <linux/kernel.h>
 
 #define WQ_UNBOUND	2u
 #define WQ_MEM_RECLAIM	8u
@@ -15,6 +15,23 @@ struct work_struct {
 	bool pending;
 	bool running;
 };
+
+/* Waits for shim_advance() while it is @armed */
+struct delayed_work {
+	struct work_struct work;
+	struct delayed_work *next;
+	struct workqueue_struct *wq;
+	s64 due;
+	bool armed;
+};
+
+#define to_delayed_work(w)	container_of(w, struct delayed_work, work)
+#define INIT_DELAYED_WORK(d, f)	(*(d) = (struct delayed_work){ .work.func = (f) })
+
+bool mod_delayed_work(struct workqueue_struct *wq, struct delayed_work *work,
+		      unsigned long delay);
+bool cancel_delayed_work(struct delayed_work *work);
+bool cancel_delayed_work_sync(struct delayed_work *work);
 
 #define INIT_WORK(w, f)	(*(w) = (struct work_struct){ .func = (f) })
 

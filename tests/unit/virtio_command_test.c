@@ -1,0 +1,786 @@
+// SPDX-License-Identifier: MIT
+/*
+ * virtio_command_test.c - a guest's commands on their way to a physical virtio-gpu and back:
+ * kernel/gvt/virtio/{command,resource,display,sched,vgpu}.c
+ */
+#include "virtio_hw.h"
+
+#define PICTURE		0x100000ull	/* memory for a backing */
+#define PICTURE_PAGES	16
+#define COMMANDS	0x200000ull	/* and for long commands */
+#define COMMANDS_PAGES	65
+#define OK		VIRTIO_GPU_RESP_OK_NODATA
+#define ERR(n)		VIRTIO_GPU_RESP_ERR_##n
+#define CMD(n)		VIRTIO_GPU_CMD_##n
+#define MS		1000000ll
+#define ALL		UINT_MAX
+#define DEPTH		4		/* sched.c: commands that the hardware has at once */
+
+static struct workqueue_struct *wq;
+
+static void map_picture(void)
+{
+	shim_vmm_map(PICTURE, PICTURE_PAGES, 5, RW);
+}
+
+static void start(unsigned int type)
+{
+	guest_start();
+	map_picture();
+	wq = alloc_workqueue("test", 0, 0);
+	hw_start(wq);
+	assert_int_equal(vgpu_start(type), 0);
+	guest_drive();
+	shim_said("");
+}
+
+static void stop(void)
+{
+	vgpu_stop();
+	assert_int_equal(hw.num_res, 0);
+	hw_stop();
+	destroy_workqueue(wq);
+	unit_stop();
+}
+
+/* ---- the guest's commands; each returns where its answer will be ---- */
+
+static unsigned int put(const void *req, u32 len)
+{
+	return guest_cmd(VG_CONTROLQ, req, len, 0x200);
+}
+
+static unsigned int put_create(u32 id, u32 width, u32 height)
+{
+	const struct virtio_gpu_resource_create_2d req = {
+		.hdr.type = CMD(RESOURCE_CREATE_2D), .resource_id = id,
+		.format = VIRTIO_GPU_FORMAT_B8G8R8X8_UNORM, .width = width, .height = height,
+	};
+
+	return put(&req, sizeof(req));
+}
+
+static unsigned int put_attach(u32 id, u64 addr, u32 len)
+{
+	const struct {
+		struct virtio_gpu_resource_attach_backing req;
+		struct virtio_gpu_mem_entry entry;
+	} req = {
+		.req.hdr.type = CMD(RESOURCE_ATTACH_BACKING), .req.resource_id = id,
+		.req.nr_entries = 1, .entry.addr = addr, .entry.length = len,
+	};
+
+	return put(&req, sizeof(req));
+}
+
+/* Whatever names one resource right after its header */
+static unsigned int put_simple(u32 type, u32 id)
+{
+	const struct virtio_gpu_resource_unref req = { .hdr.type = type, .resource_id = id };
+
+	return put(&req, sizeof(req));
+}
+
+static unsigned int put_transfer(u32 id)
+{
+	const struct virtio_gpu_transfer_to_host_2d req = {
+		.hdr.type = CMD(TRANSFER_TO_HOST_2D), .resource_id = id, .r = { 0, 0, 64, 64 },
+	};
+
+	return put(&req, sizeof(req));
+}
+
+static unsigned int put_fenced(u32 type, u32 id, u64 fence)
+{
+	const struct virtio_gpu_resource_flush req = {
+		.hdr = { .type = type, .flags = fence ? VIRTIO_GPU_FLAG_FENCE : 0,
+			 .fence_id = fence },
+		.r = { 0, 0, 64, 64 }, .resource_id = id,
+	};
+
+	return put(&req, sizeof(req));
+}
+
+static unsigned int put_flush(u32 id)
+{
+	return put_fenced(CMD(RESOURCE_FLUSH), id, 0);
+}
+
+static unsigned int put_scanout(u32 head, u32 id)
+{
+	const struct virtio_gpu_set_scanout req = {
+		.hdr.type = CMD(SET_SCANOUT), .r = { 0, 0, 64, 64 },
+		.scanout_id = head, .resource_id = id,
+	};
+
+	return put(&req, sizeof(req));
+}
+
+static void put_cursor(u32 head, u32 id)
+{
+	const struct virtio_gpu_update_cursor req = {
+		.hdr.type = CMD(UPDATE_CURSOR), .pos.scanout_id = head, .resource_id = id,
+	};
+
+	guest_cmd(VG_CURSORQ, &req, sizeof(req), 0);
+}
+
+static u32 answer(unsigned int at)
+{
+	return guest_get(GUEST_RESP(at), 4);
+}
+
+static u16 used(void)
+{
+	return guest_get(GUEST_USED(VG_CONTROLQ) + 2, 2);
+}
+
+static void go(void)
+{
+	guest_notify(VG_CONTROLQ);
+	hw_settle();
+}
+
+/* Let the hardware execute all that waits for it */
+static void run(void)
+{
+	do
+		hw_settle();
+	while (hw_run(VG_CONTROLQ, ALL) + hw_run(VG_CURSORQ, ALL));
+}
+
+static u32 ask(unsigned int at)
+{
+	go();
+	run();
+	return answer(at);
+}
+
+#define assert_ok(at)	assert_int_equal(ask(at), OK)
+
+/* What the hardware was told last, from the first of @n on */
+static u32 told(unsigned int n, unsigned int i)
+{
+	return hw.log[(hw.executed - n + i) % HW_LOG].type;
+}
+
+#define assert_told(...)						\
+do {									\
+	const u32 types[] = { __VA_ARGS__ };				\
+	unsigned int t;							\
+									\
+	for (t = 0; t < ARRAY_SIZE(types); t++)				\
+		assert_int_equal(told(ARRAY_SIZE(types), t), types[t]);	\
+} while (0)
+
+/* A resource with a backing */
+static void picture(u32 id)
+{
+	assert_ok(put_create(id, 64, 64));
+	assert_ok(put_attach(id, PICTURE + 40, 64 * 64 * 4));
+}
+
+/* ---- commands ---- */
+
+/* Executed and answered in the order in which they were made available */
+static void frame(void **state)
+{
+	unsigned int i;
+
+	(void)state;
+	start(1);
+	put_create(7, 64, 64);
+	put_attach(7, PICTURE, 64 * 64 * 4);
+	put_transfer(7);
+	put_flush(7);
+	put_simple(CMD(RESOURCE_DETACH_BACKING), 7);
+	put_simple(CMD(RESOURCE_UNREF), 7);
+	go();
+	assert_int_equal(hw_pending(VG_CONTROLQ), DEPTH);
+	for (i = 0; i < 6; i++) {
+		assert_int_equal(used(), i);
+		hw_run(VG_CONTROLQ, 1);
+		hw_settle();
+		assert_int_equal(guest_get(GUEST_USED(0) + 4 + 8 * i, 4), 2 * i);
+		assert_int_equal(answer(i), OK);
+	}
+	assert_told(CMD(RESOURCE_CREATE_2D), CMD(RESOURCE_ATTACH_BACKING),
+		    CMD(TRANSFER_TO_HOST_2D), CMD(RESOURCE_FLUSH), CMD(RESOURCE_DETACH_BACKING),
+		    CMD(RESOURCE_UNREF));
+	assert_int_equal(hw.commands, 6);
+	assert_int_equal(hw.bytes, 64 * 64 * 4);
+	assert_int_equal(one.memory, 0);
+	stop();
+}
+
+/* A resource goes before the hardware has said that it is there */
+static void short_life(void **state)
+{
+	unsigned int at;
+
+	(void)state;
+	start(1);
+	put_create(1, 64, 64);
+	at = put_simple(CMD(RESOURCE_UNREF), 1);
+	assert_ok(at);
+	assert_int_equal(hw.num_res, 0);
+	stop();
+}
+
+/* What needs no hardware does not overtake what does, and answers carry their fences */
+static void fences(void **state)
+{
+	unsigned int at[3], i;
+
+	(void)state;
+	start(1);
+	picture(1);
+	at[0] = put_fenced(CMD(RESOURCE_FLUSH), 1, 11);
+	at[1] = put_fenced(CMD(GET_DISPLAY_INFO), 0, 12);
+	at[2] = put_fenced(CMD(RESOURCE_FLUSH), 1, 13);
+	go();
+	assert_int_equal(used(), 2);
+	hw_run(VG_CONTROLQ, 1);
+	hw_settle();
+	assert_int_equal(used(), 4);
+	run();
+	assert_int_equal(used(), 5);
+	assert_int_equal(answer(at[1]), VIRTIO_GPU_RESP_OK_DISPLAY_INFO);
+	for (i = 0; i < 3; i++) {
+		assert_int_equal(guest_get(GUEST_RESP(at[i]) + 4, 4), VIRTIO_GPU_FLAG_FENCE);
+		assert_int_equal(guest_get(GUEST_RESP(at[i]) + 8, 8), 11 + i);
+	}
+	assert_ok(at[0] = put_flush(1));
+	assert_int_equal(guest_get(GUEST_RESP(at[0]) + 4, 4), 0);
+	stop();
+}
+
+static void nonsense(void **state)
+{
+	struct virtio_gpu_resource_create_2d create = {
+		.hdr.type = CMD(RESOURCE_CREATE_2D), .resource_id = 9, .format = 77,
+		.width = 1, .height = 1,
+	};
+	unsigned int before;
+
+	(void)state;
+	start(1);
+	picture(1);
+	before = hw.executed;
+	assert_int_equal(ask(put_create(0, 1, 1)), ERR(INVALID_RESOURCE_ID));
+	assert_int_equal(ask(put_create(1, 1, 1)), ERR(INVALID_RESOURCE_ID));
+	assert_int_equal(ask(put_create(2, 0, 1)), ERR(INVALID_PARAMETER));
+	assert_int_equal(ask(put_create(2, UINT_MAX, UINT_MAX)), ERR(INVALID_PARAMETER));
+	assert_int_equal(ask(put(&create, sizeof(create))), ERR(INVALID_PARAMETER));
+	assert_int_equal(ask(put(&create, sizeof(create) - 1)), ERR(UNSPEC));
+	assert_int_equal(ask(put_attach(2, PICTURE, 1)), ERR(INVALID_RESOURCE_ID));
+	assert_int_equal(ask(put_attach(1, PICTURE, 1)), ERR(UNSPEC));
+	assert_int_equal(ask(put_simple(CMD(RESOURCE_UNREF), 2)), ERR(INVALID_RESOURCE_ID));
+	assert_int_equal(ask(put_flush(2)), ERR(INVALID_RESOURCE_ID));
+	assert_int_equal(ask(put_transfer(2)), ERR(INVALID_RESOURCE_ID));
+	assert_int_equal(ask(put_scanout(1, 1)), ERR(INVALID_SCANOUT_ID));
+	assert_int_equal(ask(put_scanout(0, 2)), ERR(INVALID_RESOURCE_ID));
+	assert_int_equal(ask(put_simple(CMD(GET_EDID), 1)), ERR(INVALID_PARAMETER));
+	assert_int_equal(ask(put_simple(CMD(GET_EDID) + 1, 1)), ERR(UNSPEC));
+	put_cursor(1, 1);
+	put_cursor(0, 2);
+	guest_notify(VG_CURSORQ);
+	run();
+	assert_int_equal(guest_get(GUEST_USED(VG_CURSORQ) + 2, 2), 2);
+	assert_int_equal(hw.executed, before);
+	assert_ok(put_simple(CMD(RESOURCE_DETACH_BACKING), 1));
+	assert_int_equal(ask(put_simple(CMD(RESOURCE_DETACH_BACKING), 1)),
+			 ERR(INVALID_RESOURCE_ID));
+	assert_int_equal(ask(put_attach(1, NOWHERE, 1)), ERR(UNSPEC));
+	stop();
+}
+
+/* A vGPU's heads are other ones of the hardware, with their modes */
+static void display(void **state)
+{
+	unsigned int at;
+
+	(void)state;
+	start(3);
+	gpu.scanout[1].width = 1024;
+	gpu.scanout[1].height = 768;
+	vg_display_changed(&one);
+	assert_int_equal(bar_read(4, DEVICE, 4), VIRTIO_GPU_EVENT_DISPLAY);
+	bar_write(4, DEVICE + 4, 4, VIRTIO_GPU_EVENT_DISPLAY);
+	assert_int_equal(bar_read(4, DEVICE, 4), 0);
+	at = put_simple(CMD(GET_DISPLAY_INFO), 0);
+	assert_int_equal(ask(at), VIRTIO_GPU_RESP_OK_DISPLAY_INFO);
+	assert_int_equal(guest_get(GUEST_RESP(at) + 24 + 8, 4), 1024);
+	assert_int_equal(guest_get(GUEST_RESP(at) + 24 + 24 + 8, 4), 1280);
+	assert_int_equal(guest_get(GUEST_RESP(at) + 24 + 48 + 16, 4), 0);
+	at = put_simple(CMD(GET_EDID), 1);
+	assert_int_equal(ask(at), VIRTIO_GPU_RESP_OK_EDID);
+	assert_int_equal(guest_get(GUEST_RESP(at) + 24, 4), MVGPU_EDID_SIZE);
+	assert_int_equal(guest_get(GUEST_RESP(at) + 32, 8), 0x00ffffffffffff00);
+	picture(1);
+	assert_ok(put_scanout(1, 1));
+	assert_int_not_equal(hw.scanout[2], 0);
+	assert_int_equal(hw.scanout[1], 0);
+	stop();
+}
+
+/* ---- memory that goes ---- */
+
+static void *unmap(void *arg)
+{
+	shim_vmm_unmap(PICTURE);
+	return arg;
+}
+
+/* The VMM takes the picture's memory away. Returns when the hardware has @pending commands. */
+static pthread_t begin_unmap(unsigned int pending)
+{
+	pthread_t vmm;
+
+	pthread_create(&vmm, NULL, unmap, NULL);
+	while (hw_pending(VG_CONTROLQ) != pending)
+		usleep(100);
+	return vmm;
+}
+
+static void end_unmap(pthread_t vmm)
+{
+	pthread_join(vmm, NULL);
+	hw_check();
+}
+
+/* The hardware lets go before the VMM has its memory back; a transfer attaches it again */
+static void revoked(void **state)
+{
+	pthread_t vmm;
+
+	(void)state;
+	start(1);
+	picture(1);
+	vmm = begin_unmap(1);
+	usleep(50000);
+	hw_check();
+	run();
+	end_unmap(vmm);
+	assert_told(CMD(RESOURCE_DETACH_BACKING));
+	assert_int_equal(ask(put_transfer(1)), ERR(UNSPEC));
+	map_picture();
+	assert_ok(put_transfer(1));
+	assert_told(CMD(RESOURCE_DETACH_BACKING), CMD(RESOURCE_ATTACH_BACKING),
+		    CMD(TRANSFER_TO_HOST_2D));
+	assert_int_equal(one.num_ranges, 1);
+	stop();
+}
+
+static bool detach_waits(void)
+{
+	bool waits;
+
+	spin_lock_irq(&gpu.lock);
+	waits = !list_empty(&gpu.urgent);
+	spin_unlock_irq(&gpu.lock);
+	return waits;
+}
+
+/* A transfer that the detaching has overtaken is tried again, once its memory is back */
+static void retry(void **state)
+{
+	unsigned int i, at;
+	pthread_t vmm;
+
+	(void)state;
+	start(1);
+	picture(1);
+	for (i = 0; i < DEPTH; i++)
+		put_flush(1);
+	at = put_transfer(1);
+	go();
+	vmm = begin_unmap(DEPTH);
+	while (!detach_waits())
+		usleep(100);
+	assert_int_equal(hw_run(VG_CONTROLQ, 1), 1);
+	assert_int_equal(hw_run(VG_CONTROLQ, DEPTH), DEPTH);
+	end_unmap(vmm);
+	map_picture();
+	run();
+	assert_int_equal(answer(at), OK);
+	assert_told(CMD(RESOURCE_DETACH_BACKING), CMD(TRANSFER_TO_HOST_2D),
+		    CMD(RESOURCE_ATTACH_BACKING), CMD(TRANSFER_TO_HOST_2D));
+	stop();
+}
+
+/* There is no room for the detaching: the memory stays for as long as the hardware has it */
+static void no_room(void **state)
+{
+	pthread_t vmm;
+
+	(void)state;
+	start(1);
+	picture(1);
+	hw.fail_add = 1;
+	hw_at_once(true);
+	pthread_create(&vmm, NULL, unmap, NULL);
+	while (__atomic_load_n(&hw.fail_add, __ATOMIC_ACQUIRE))
+		usleep(100);
+	usleep(20000);
+	hw_check();
+	shim_advance(1000 * MS);
+	end_unmap(vmm);
+	hw_settle();
+	assert_int_equal(hw.num_res, 1);
+	stop();
+}
+
+/* ---- resets ---- */
+
+static void *answer_later(void *arg)
+{
+	usleep(10000);
+	hw_at_once(true);
+	return arg;
+}
+
+/* What the hardware has is waited for, what it hasn't is dropped, nothing is answered */
+static void reset(void **state)
+{
+	unsigned int i, executed;
+	pthread_t thread;
+
+	(void)state;
+	start(3);
+	picture(1);
+	assert_ok(put_scanout(0, 1));
+	put_cursor(0, 1);
+	guest_notify(VG_CURSORQ);
+	run();
+	assert_int_not_equal(hw.cursor[1], 0);
+	for (i = 0; i < 20; i++)
+		put_transfer(1);
+	go();
+	hw_run(VG_CONTROLQ, 2);
+	hw_settle();
+	i = used();
+	executed = hw.executed;
+	pthread_create(&thread, NULL, answer_later, NULL);
+	bar_write(4, VIRTIO_PCI_COMMON_STATUS, 1, 0);
+	pthread_join(thread, NULL);
+	/* what it had, scanout and unref */
+	assert_int_equal(hw.executed, executed + DEPTH + 2);
+	assert_int_equal(hw.num_res, 0);
+	assert_int_equal(hw.scanout[1], 0);
+	assert_int_equal(hw.cursor[1], 0);
+	assert_int_equal(used(), i);
+	assert_int_equal(one.num_resources, 0);
+	assert_int_equal(one.memory, 0);
+	guest_drive();
+	picture(1);
+	stop();
+}
+
+/* A queue that has been reset gets no answers to what was in it before */
+static void queue_reset(void **state)
+{
+	(void)state;
+	start(1);
+	picture(1);
+	put_flush(1);
+	go();
+	bar_write(4, VIRTIO_PCI_COMMON_Q_SELECT, 2, VG_CONTROLQ);
+	bar_write(4, VIRTIO_PCI_COMMON_Q_RESET, 2, 1);
+	guest_enable(VG_CONTROLQ);
+	run();
+	assert_int_equal(used(), 0);
+	assert_ok(put_flush(1));
+	assert_int_equal(used(), 1);
+	stop();
+}
+
+/* ---- the hardware is restarted ---- */
+
+static void recovery(void **state)
+{
+	unsigned int at;
+
+	(void)state;
+	start(3);
+	picture(1);
+	assert_ok(put_create(2, 64, 64));
+	assert_ok(put_scanout(1, 1));
+	put_cursor(0, 2);
+	assert_ok(put_scanout(0, 2));
+	guest_notify(VG_CURSORQ);
+	run();
+	at = put_flush(1);
+	go();
+	hw_restart(false);
+	run();
+	assert_int_equal(answer(at), OK);
+	assert_told(CMD(RESOURCE_CREATE_2D), CMD(RESOURCE_ATTACH_BACKING),
+		    CMD(TRANSFER_TO_HOST_2D), CMD(RESOURCE_CREATE_2D), CMD(SET_SCANOUT),
+		    CMD(RESOURCE_FLUSH), CMD(SET_SCANOUT), CMD(RESOURCE_FLUSH),
+		    CMD(RESOURCE_FLUSH));
+	assert_int_equal(hw.num_res, 2);
+	assert_int_not_equal(hw.scanout[1], 0);
+	assert_int_not_equal(hw.scanout[2], 0);
+	assert_int_equal(hw.cursor[1], hw.scanout[1]);
+	stop();
+}
+
+/* What hung fails, what came after it does not; it is noticed by the watchdog */
+static void hang(void **state)
+{
+	unsigned int at[2];
+
+	(void)state;
+	start(1);
+	picture(1);
+	at[0] = put_transfer(1);
+	at[1] = put_flush(1);
+	go();
+	shim_advance(4900 * HZ / 1000 * MS);
+	hw_settle();
+	assert_int_equal(used(), 2);
+	shim_advance(200 * HZ / 1000 * MS);
+	run();
+	assert_int_equal(answer(at[0]), ERR(UNSPEC));
+	assert_int_equal(answer(at[1]), OK);
+	assert_int_equal(one.strikes, 1);
+	stop();
+}
+
+static void strikes(void **state)
+{
+	unsigned int i, before;
+
+	(void)state;
+	start(1);
+	picture(1);
+	for (i = 0; i < VG_MAX_STRIKES; i++) {
+		assert_int_equal(bar_read(4, VIRTIO_PCI_COMMON_STATUS, 1), 15);
+		put_flush(1);
+		put_flush(1);
+		go();
+		hw_restart(true);
+		hw_settle();
+		before = hw.executed;
+		run();
+	}
+	assert_true(bar_read(4, VIRTIO_PCI_COMMON_STATUS, 1) & VIRTIO_CONFIG_S_NEEDS_RESET);
+	/* nothing but what is told again: create, attach, transfer */
+	assert_int_equal(hw.executed, before + 3);
+	assert_true(shim_said("hung"));
+	hw_at_once(true);
+	guest_drive();
+	assert_int_equal(one.strikes, 0);
+	picture(1);
+	stop();
+}
+
+static void gone(void **state)
+{
+	unsigned int at;
+
+	(void)state;
+	start(1);
+	picture(1);
+	at = put_flush(1);
+	go();
+	hw_fail();
+	hw_settle();
+	assert_int_equal(answer(at), ERR(UNSPEC));
+	assert_int_equal(ask(put_flush(1)), ERR(UNSPEC));
+	stop();
+}
+
+/* ---- shares ---- */
+
+static struct mvgpu second;
+static struct vg_vgpu two;
+
+/* Two vGPUs, of which the second is nothing but commands */
+static void start_two(unsigned int weight)
+{
+	start(1);
+	memset(&two, 0, sizeof(two));
+	two.vgpu = &second;
+	vg_vgpu_account(&two, &gpu);
+	mutex_init(&two.t.lock);
+	hw.weight[1] = weight;
+}
+
+static void stop_two(void)
+{
+	run();
+	cancel_delayed_work_sync(&two.work);
+	stop();
+}
+
+/* A head that nobody has is switched off */
+static void blank(struct vg_vgpu *v, unsigned int n)
+{
+	struct vg_cmd *cmd;
+
+	while (n--) {
+		cmd = vg_cmd_alloc(v, CMD(SET_SCANOUT), sizeof(struct virtio_gpu_set_scanout),
+				   sizeof(struct virtio_gpu_ctrl_hdr), GFP_KERNEL);
+		vg_cmd_queue(cmd);
+	}
+}
+
+/* How many of the next @n commands are the second one's, each of them taking a millisecond */
+static unsigned int share(unsigned int n)
+{
+	unsigned int seconds = 0;
+
+	while (n--) {
+		shim_advance(MS);
+		assert_int_equal(hw_run(VG_CONTROLQ, 1), 1);
+		seconds += hw.log[(hw.executed - 1) % HW_LOG].v == &two;
+	}
+	return seconds;
+}
+
+static void weights(void **state)
+{
+	unsigned int seconds;
+
+	(void)state;
+	start_two(300);
+	blank(&one, 200);
+	blank(&two, 200);
+	share(40);
+	seconds = share(100);
+	assert_in_range(seconds, 71, 79);
+	stop_two();
+}
+
+/* Who was idle has not saved anything up */
+static void idle(void **state)
+{
+	(void)state;
+	start_two(100);
+	blank(&one, 200);
+	share(100);
+	blank(&two, 100);
+	share(8);
+	assert_in_range(share(40), 17, 23);
+	stop_two();
+}
+
+/* ---- quotas ---- */
+
+static void memory(void **state)
+{
+	(void)state;
+	start(1);
+	assert_ok(put_create(1, 4096, 4095));
+	assert_int_equal(ask(put_create(2, 4097, 1)), ERR(OUT_OF_MEMORY));
+	assert_ok(put_create(3, 4096, 1));
+	assert_int_equal(ask(put_create(2, 1, 1)), ERR(OUT_OF_MEMORY));
+	assert_ok(put_simple(CMD(RESOURCE_UNREF), 3));
+	assert_ok(put_create(2, 1, 1));
+	stop();
+}
+
+static void resources(void **state)
+{
+	unsigned int i;
+
+	(void)state;
+	start(1);
+	hw_at_once(true);
+	for (i = 1; i <= VG_MAX_RESOURCES; i++) {
+		put_create(i, 1, 1);
+		if (i % 32 == 0)
+			go();
+	}
+	assert_int_equal(one.num_resources, VG_MAX_RESOURCES);
+	assert_int_equal(hw.num_res, VG_MAX_RESOURCES);
+	assert_int_equal(ask(put_create(i, 1, 1)), ERR(OUT_OF_MEMORY));
+	assert_ok(put_simple(CMD(RESOURCE_UNREF), 100));
+	assert_ok(put_create(i, 1, 1));
+	stop();
+}
+
+/* A backing of as many pieces as there may be in one */
+static unsigned int put_pieces(u32 id, u32 n)
+{
+	struct virtio_gpu_resource_attach_backing req = {
+		.hdr.type = CMD(RESOURCE_ATTACH_BACKING), .resource_id = id, .nr_entries = n,
+	};
+	struct virtio_gpu_mem_entry entry = { .length = 1 };
+	u32 i;
+
+	shim_guest_copy(COMMANDS, &req, sizeof(req), true);
+	for (i = 0; i < n; i++) {
+		entry.addr = PICTURE + i * 2;
+		shim_guest_copy(COMMANDS + sizeof(req) + i * sizeof(entry), &entry, sizeof(entry),
+				true);
+	}
+	return guest_cmd_at(VG_CONTROLQ, COMMANDS, sizeof(req) + n * sizeof(entry), 24);
+}
+
+static void ranges(void **state)
+{
+	unsigned int i;
+
+	(void)state;
+	start(1);
+	shim_vmm_map(COMMANDS, COMMANDS_PAGES, COMMANDS_PAGES, RW);
+	for (i = 1; i <= 5; i++)
+		assert_ok(put_create(i, 1, 1));
+	assert_int_equal(ask(put_pieces(1, VG_MAX_ENTRIES + 1)), ERR(UNSPEC));
+	assert_int_equal(ask(put_pieces(1, 0)), ERR(UNSPEC));
+	for (i = 1; i <= 4; i++)
+		assert_ok(put_pieces(i, VG_MAX_ENTRIES));
+	assert_int_equal(ask(put_attach(5, PICTURE, 1)), ERR(OUT_OF_MEMORY));
+	assert_ok(put_simple(CMD(RESOURCE_DETACH_BACKING), 2));
+	assert_ok(put_attach(5, PICTURE, 1));
+	stop();
+}
+
+/* A guest that does not wait has so many commands under way and no more */
+static void commands(void **state)
+{
+	unsigned int i;
+
+	(void)state;
+	start(1);
+	picture(1);
+	for (i = 0; i < 100; i++)
+		put_flush(1);
+	go();
+	assert_int_equal(one.pending, VG_MAX_COMMANDS);
+	assert_int_equal(hw_pending(VG_CONTROLQ), DEPTH);
+	run();
+	assert_int_equal(used(), 102);
+	stop();
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(frame),
+		cmocka_unit_test(short_life),
+		cmocka_unit_test(fences),
+		cmocka_unit_test(nonsense),
+		cmocka_unit_test(display),
+		cmocka_unit_test(revoked),
+		cmocka_unit_test(retry),
+		cmocka_unit_test(no_room),
+		cmocka_unit_test(reset),
+		cmocka_unit_test(queue_reset),
+		cmocka_unit_test(recovery),
+		cmocka_unit_test(hang),
+		cmocka_unit_test(strikes),
+		cmocka_unit_test(gone),
+		cmocka_unit_test(weights),
+		cmocka_unit_test(idle),
+		cmocka_unit_test(memory),
+		cmocka_unit_test(resources),
+		cmocka_unit_test(ranges),
+		cmocka_unit_test(commands),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

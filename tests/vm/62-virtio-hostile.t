@@ -1,0 +1,79 @@
+#!/usr/bin/perl
+# SPDX-License-Identifier: MIT
+#
+# A guest that does everything that no driver does, on one vGPU of a virtio-gpu: it is answered
+# or told to reset its device, and the vGPUs beside it don't notice. MVGPU_FULL=1 does that
+# behind an IOMMU, too.
+
+use v5.36;
+use FindBin;
+use lib "$FindBin::Bin/lib";
+use MVGPU::Iommus;
+use MVGPU::Rig;
+use Test::More;
+
+my $client = '/mvgpu/build/virtio-test';
+
+# A vGPU beside the one under test keeps a picture on its head
+sub hold($rig, $uuid)
+{
+	my $pid = $rig->must(<<~EOF);
+		$client --hold $uuid >/tmp/hold 2>&1 &
+		echo \$!
+		for i in \$(seq 100); do ! grep -q HOLDING /tmp/hold || exit 0; sleep 0.2; done
+		cat /tmp/hold; exit 1
+		EOF
+	return $pid =~ s/\s.*//sr;
+}
+
+sub screen($rig) { return $rig->screendump(device => 'gpu0', head => 2) }
+
+sub run_iommu($name, $kernel)
+{
+	my $bypass = $name eq 'bypass';
+	my $iommu = iommu($bypass ? 'none' : $name);
+	my $platform = $bypass ? 'off' : 'on';
+	my $rig = MVGPU::Rig->new(
+		kernel => $kernel, iommu => $iommu->{iommu}, append => $iommu->{append} // '',
+		gpus => ["virtio-gpu-pci,max_outputs=4,iommu_platform=$platform,id=gpu0"],
+	);
+
+	$rig->boot;
+	$rig->load_modules(qw(mvgpu mvgpu-virtio));
+	my $bdf = $rig->adopt_virtio;
+	my @uuids = map { $rig->create_vgpu($bdf, 'virtio-pci-1h64m') } 1 .. 3;
+	my $blank = screen($rig);
+	my $holder = hold($rig, $uuids[2]);
+	my $picture = screen($rig);
+	cmp_ok $picture->differing($blank), '>', 1000, 'a third vGPU shows a picture';
+
+	my $complaint = $rig->run("$client --silent @uuids[0, 1]");
+	isnt $complaint, 0, 'a command without an answer fails a test';
+	for my $way ($rig->ways) {
+		for my $group (qw(command ring reset memory)) {
+			$rig->relay_tap("$client $way --only '$group:' @uuids[0, 1] 2>&1", "$group $way",
+				timeout => 500);
+			$rig->shows($picture, "$group: the third vGPU's picture is the same",
+				device => 'gpu0', head => 2);
+			is $rig->vgpu($_, 'pinned'), 0, "$group: nothing is left pinned" for @uuids[0, 1];
+		}
+	}
+	$rig->must("kill $holder");
+	$rig->wait_for("! kill -0 $holder 2>/dev/null", 20);
+	is $rig->vgpu($_, 'pinned'), 0, 'nothing is pinned in the end' for @uuids;
+	is $rig->vgpu($_, 'quarantined'), 0, 'nor quarantined' for @uuids;
+	$rig->remove_vgpu($_) for @uuids;
+	$rig->release_virtio($bdf);
+	$rig->unload_modules('mvgpu-virtio', 'mvgpu');
+	$rig->no_leaks;
+	$rig->clean_dmesg;
+	$rig->stop;
+}
+
+my @models = $ENV{MVGPU_FULL} ? qw(bypass strict) : qw(bypass);
+my $kernel = $ENV{MVGPU_KERNEL} // 'host';
+
+for my $name (@models) {
+	subtest "IOMMU $name, Linux $kernel" => sub { run_iommu($name, $kernel) };
+}
+done_testing;
