@@ -2,60 +2,20 @@
 # SPDX-License-Identifier: MIT
 #
 # Guest memory through a real DMA engine: every byte of every copy, and every address that
-# no guest should name, in front of every kind of IOMMU and of none. MVGPU_FULL=1 takes
-# all kinds on all kernels, otherwise each is there once. MVGPU_KERNEL and MVGPU_IOMMU
-# (comma-separated) name some.
+# no guest should name, in front of every kind of IOMMU and of none.
 
 use v5.36;
 use FindBin;
 use lib "$FindBin::Bin/lib";
+use MVGPU::Iommus;
 use MVGPU::Rig;
 use Test::More;
 
 my $bad = '0x12345000';
 
-# How L1's IOMMU is set up; what it says when a DMA address is bad, and what it must have
-# said about its mode
-my %model = (
-	none => { iommu => 'none' },
-	strict => {
-		iommu => 'intel,caching-mode=off', append => 'iommu.strict=1',
-		fault => qr/DMAR: \[DMA Read.*fault addr 0x0*12345000/,
-		said => qr/iommu: DMA domain TLB invalidation policy: strict/,
-	},
-	lazy => {
-		iommu => 'intel,caching-mode=off', append => 'iommu.strict=0',
-		fault => qr/DMAR: \[DMA Read.*fault addr 0x0*12345000/,
-		said => qr/iommu: DMA domain TLB invalidation policy: lazy/,
-	},
-	passthrough => {
-		iommu => 'intel,caching-mode=off', append => 'iommu=pt',
-		said => qr/iommu: Default domain type: Passthrough/,
-	},
-	# QEMU loses the address on its way into the event log.
-	amd => { iommu => 'amd', fault => qr/AMD-Vi: Event logged \[IO_PAGE_FAULT/ },
-	virtio => {
-		iommu => 'virtio',
-		fault => qr/virtio_iommu.*fault from EP \d+ at 0x0*12345000/,
-	},
-);
 my @models = qw(none strict lazy passthrough amd virtio);
 my @diagonal = ([none => '6.1'], [strict => '6.12'], [lazy => '6.1'], [passthrough => '7.2'],
 	[amd => '7.2'], [virtio => '6.12']);
-
-# 6.1 comes without virtio-iommu
-sub exists_for($model, $kernel) { return !($model eq 'virtio' && $kernel =~ /^(6\.1|host)$/) }
-
-sub combinations
-{
-	my @kernels = $ENV{MVGPU_KERNEL} // ();
-	my @wanted = split /,/, $ENV{MVGPU_IOMMU} // '';
-
-	return @diagonal unless $ENV{MVGPU_FULL} || @kernels || @wanted;
-	@wanted = $ENV{MVGPU_FULL} ? @models : qw(none strict) unless @wanted;
-	@kernels = qw(6.1 6.12 7.2 debug) unless @kernels;
-	return grep { exists_for(@$_) } map { my $k = $_; map { [$_ => $k] } @wanted } @kernels;
-}
 
 # The physical engine on an address that nobody has mapped: returns what the log says
 sub bad_address($rig, $model, $bdf)
@@ -79,7 +39,7 @@ sub bad_address($rig, $model, $bdf)
 
 sub run_model($name, $kernel)
 {
-	my $model = $model{$name};
+	my $model = iommu($name);
 	my $rig = MVGPU::Rig->new(
 		kernel => $kernel, iommu => $model->{iommu}, append => $model->{append} // '',
 		gpus => ['edu,dma_mask=0xffffffffffffffff', 'bochs-display,vgamem=64M'],
@@ -109,7 +69,7 @@ sub run_model($name, $kernel)
 	$rig->stop;
 }
 
-for (combinations()) {
+for (combinations(\@models, \@diagonal)) {
 	my ($name, $kernel) = @$_;
 	subtest "IOMMU $name, Linux $kernel" => sub { run_model($name, $kernel) };
 }
