@@ -301,19 +301,13 @@ u32 vg_resource_let_go(struct vg_resource *res, u32 type, struct vg_cmd **cmd)
 	return 0;
 }
 
-/* Whether the hardware has not got the backing though the guest has attached it */
+/* Whether the hardware has not got what the guest has attached, as far as is known yet */
 bool vg_resource_lost(struct vg_resource *res)
 {
-	struct vg_gpu *gpu = res->v->gpu;
-	bool lost;
+	const struct vg_backing *backing = res->backing;
 
-	lockdep_assert_held(&res->v->t.lock);
-	if (!res->backing)
-		return false;
-	spin_lock_irq(&gpu->lock);
-	lost = res->backing->revoked || res->backing->state == VG_BACKING_OFF;
-	spin_unlock_irq(&gpu->lock);
-	return lost;
+	return backing && (READ_ONCE(backing->revoked) ||
+			   READ_ONCE(backing->state) == VG_BACKING_OFF);
 }
 
 /* Attach a backing again whose memory went away. 0 or VIRTIO_GPU_RESP_ERR_*. */

@@ -632,18 +632,6 @@ static void drop_waiting(struct vg_vgpu *v)
 	}
 }
 
-static void drop_replay(struct vg_gpu *gpu)
-{
-	struct vg_cmd *cmd, *next;
-
-	list_for_each_entry_safe(cmd, next, &gpu->urgent, node) {
-		if (!cmd->replay)
-			continue;
-		list_del_init(&cmd->node);
-		finish(cmd);
-	}
-}
-
 /*
  * The hardware has been reset: what it had waits again. What it knew of backings it has
  * forgotten: the memory is out of its reach. If it @hung, the command that it has had for
@@ -669,7 +657,9 @@ void vg_sched_requeue(struct vg_gpu *gpu, bool hung)
 		untake_effect(cmd, true);
 		add_waiting(cmd, true);
 	}
-	drop_replay(gpu);
+	list_for_each_entry_safe(cmd, next, &gpu->urgent, node)
+		if (cmd->replay)
+			finish(cmd);
 	list_for_each_entry(v, &gpu->vgpus, node) {
 		list_for_each_entry(res, &v->hw_resources, hw_node)
 			if (res->hw_backing && res->hw_backing->state == VG_BACKING_ON)
