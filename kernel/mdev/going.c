@@ -25,8 +25,12 @@
 #include <linux/slab.h>
 #include "tracker.h"
 
-/* A call from VFIO without progress, and a revoke callback: 5 of at most 11 calls */
-#define CALL_TIMEOUT	(HZ / 5)
+/*
+ * A call from VFIO without progress, and a revoke callback: 5 of at most 11 calls. A build
+ * for tests shows what becomes of a container whose driver waits without a limit.
+ */
+#define CALL_TIMEOUT	(IS_ENABLED(CONFIG_MVGPU_TEST_WAIT_FOREVER) ? \
+			 MAX_SCHEDULE_TIMEOUT : HZ / 5)
 #define QUIET_TIMEOUT	HZ
 
 /**

@@ -2,7 +2,10 @@
 #ifndef SHIM_LINUX_SCHED_H
 #define SHIM_LINUX_SCHED_H
 
+#include <limits.h>
 #include <linux/types.h>
+
+#define MAX_SCHEDULE_TIMEOUT	LONG_MAX
 
 #define PF_KTHREAD	1u
 

@@ -66,7 +66,22 @@ sub show_console($self)
 	$self->SUPER::show_console;
 	# A triple fault leaves no other trace: SHUTDOWN with reason guest-reset.
 	$self->note(map { "its QEMU: $_" } $self->{qmp}->events) if $self->{qmp};
+	$self->note('--- its QEMU in L1:', $self->_qemu_state, '---') if $self->alive;
 	$self->{rig}->show_console;
+}
+
+# What each thread of its QEMU waits for, and what L1 knows of the ports between us
+sub _qemu_state($self)
+{
+	my (undef, $state) = $self->{rig}->run(<<~EOF, timeout => 30, quiet => 1);
+	for task in /proc/$self->{pid}/task/*; do
+		echo "\$(cat \$task/comm): \$(cat \$task/wchan), system call \$(cat \$task/syscall)"
+		cat \$task/stack
+	done
+	cd /sys/kernel/debug/virtio-ports && grep . *
+	grep virtio /proc/interrupts
+	EOF
+	return $state;
 }
 
 # Kernel and initramfs, where L1 sees them
