@@ -78,8 +78,8 @@ sub _qemu_state($self)
 		echo "\$(cat \$task/comm): \$(cat \$task/wchan), system call \$(cat \$task/syscall)"
 		cat \$task/stack
 	done
-	cd /sys/kernel/debug/virtio-ports && grep . *
-	grep virtio /proc/interrupts
+	cd /sys/kernel/debug/virtio-ports && for port in *; do echo \$(cat \$port); done
+	cat /proc/interrupts
 	EOF
 	return $state;
 }
@@ -156,19 +156,27 @@ sub _command($self)
 # Starts the guest without waiting for it, so that several boot at once.
 sub start($self)
 {
-	my $rig = $self->{rig};
+	$self->{rig}->need_kvm if ($self->{accel} // 'kvm') =~ /^kvm/;
+	$self->{started} = time;
+	if (!$self->_launch) {
+		# QEMU opens vGPUs after it has greeted, so this is not theirs to explain.
+		$self->note("$self->{label}: its QEMU says nothing, so start another", $self->_qemu_state);
+		$self->_signal('KILL');
+		$self->_launch or $self->trouble("its QEMU doesn't speak QMP");
+	}
+	return $self;
+}
+
+# QEMU greets as soon as its monitor is up, before the guest runs.
+sub _launch($self)
+{
 	my $command = $self->_command;
 	my (undef, $log) = $self->scratch('qemu.log');
 
-	$rig->need_kvm if ($self->{accel} // 'kvm') =~ /^kvm/;
 	$self->{console_from} = -s $self->{slot}{console} // 0;
 	$_->drain for @{ $self->{slot} }{qw(qmp agent)};
-	$self->{started} = time;
-	$self->{pid} = $rig->must("setsid $command </dev/null >'$log' 2>&1 & echo \$!");
-	# QEMU greets as soon as its monitor is up, before the guest runs.
-	$self->{qmp} = MVGPU::Qmp->new($self->{slot}{qmp}, $self->{timeout})
-		or $self->trouble("its QEMU doesn't speak QMP");
-	return $self;
+	$self->{pid} = $self->{rig}->must("setsid $command </dev/null >'$log' 2>&1 & echo \$!");
+	return $self->{qmp} = MVGPU::Qmp->new($self->{slot}{qmp}, $self->{timeout} / 2);
 }
 
 sub wait_boot($self)
@@ -226,6 +234,12 @@ sub undraw($self, %o)
 sub kill($self, $signal = 'KILL')
 {
 	return unless $self->{pid};
+	$self->_signal($signal);
+	$self->_release;
+}
+
+sub _signal($self, $signal)
+{
 	$self->{rig}->run("kill -$signal $self->{pid}");
 	$self->_wait_gone;
 }
@@ -234,7 +248,6 @@ sub _wait_gone($self)
 {
 	$self->{rig}->wait_for("! kill -0 $self->{pid} 2>/dev/null", 30)
 		// $self->trouble("its QEMU doesn't go");
-	$self->_release;
 }
 
 sub _release($self)
@@ -249,6 +262,7 @@ sub shutdown($self)
 	return unless $self->{pid};
 	$self->{slot}{agent}->put("0 1 " . MIME::Base64::encode_base64('poweroff -f', '') . "\n", 5);
 	$self->_wait_gone;
+	$self->_release;
 }
 
 1;
