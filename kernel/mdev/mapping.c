@@ -163,56 +163,80 @@ static int mapping_acquire(struct mvgpu_mapping *m)
 	return ret;
 }
 
-/* Add a piece's segments to those of a mapping, of which @room are stored */
-static void piece_segments(struct mvgpu_mapping *m, const struct mvgpu_piece *p,
-			   struct mvgpu_segment *last, u32 room)
+/* How many segments a piece adds to those that end at *@end so far, 0 for none */
+static u32 piece_count(const struct mvgpu_piece *p, dma_addr_t *end)
 {
-	const struct mvgpu_leaf *leaf = p->leaf;
+	const struct mvgpu_tracker *t = p->mapping->tracker;
+	const u64 *entry = p->leaf->entry + p->first;
+	u32 i, n;
+
+	spin_lock(&p->leaf->lock);
+	n = !*end || mvgpu_entry_addr(t, entry[0]) + p->skip != *end;
+	for (i = 1; i < p->pages; i++)
+		n += !mvgpu_entry_follows(entry[i - 1], entry[i]);
+	*end = mvgpu_entry_addr(t, entry[i - 1]) + offset_in_page(p->skip + p->len - 1) + 1;
+	spin_unlock(&p->leaf->lock);
+	return n;
+}
+
+/*
+ * Add a piece's segments to those of its mapping, which has room for @room. If it is doomed
+ * and its pages are in quarantine meanwhile, they may be more; it is undone anyway.
+ */
+static void piece_segments(struct mvgpu_mapping *m, const struct mvgpu_piece *p, u32 room)
+{
+	struct mvgpu_segment *seg = m->segments + m->num_segments;
+	const u64 *entry = p->leaf->entry + p->first;
 	u64 skip = p->skip, left = p->len, len;
-	unsigned int i;
 	dma_addr_t addr;
+	u32 i, n;
 
-	lockdep_assert_held(&leaf->lock);
-	for (i = p->first; left; i++, left -= len, skip = 0) {
-		len = min(left, PAGE_SIZE - skip);
-		addr = mvgpu_entry_addr(m->tracker, leaf->entry[i]) + skip;
-		if (m->num_segments && addr == last->addr + last->len) {
-			last->len += len;
-		} else {
-			*last = (struct mvgpu_segment){ .addr = addr, .len = len };
-			m->num_segments++;
-		}
-		if (m->num_segments <= room)
-			m->segments[m->num_segments - 1] = *last;
+	spin_lock(&p->leaf->lock);
+	for (i = 0; i < p->pages; i += n, left -= len, skip = 0) {
+		for (n = 1; i + n < p->pages; n++)
+			if (!mvgpu_entry_follows(entry[i + n - 1], entry[i + n]))
+				break;
+		addr = mvgpu_entry_addr(m->tracker, entry[i]) + skip;
+		len = min(left, n * PAGE_SIZE - skip);
+		if (!i && m->num_segments && seg[-1].addr + seg[-1].len == addr)
+			seg[-1].len += len;
+		else if (seg < m->segments + room)
+			*seg++ = (struct mvgpu_segment){ .addr = addr, .len = len };
 	}
+	spin_unlock(&p->leaf->lock);
+	m->num_segments = seg - m->segments;
 }
 
-static void mapping_count(struct mvgpu_mapping *m, u32 room)
+static u32 mapping_count(const struct mvgpu_mapping *m)
 {
-	struct mvgpu_segment last;
-	struct mvgpu_piece *p;
+	const struct mvgpu_piece *p;
+	dma_addr_t end = 0;
+	u32 n = 0;
 
-	m->num_segments = 0;
-	for (p = m->pieces; p < m->pieces + m->num_pieces; p++) {
-		spin_lock(&p->leaf->lock);
-		piece_segments(m, p, &last, room);
-		spin_unlock(&p->leaf->lock);
-	}
+	for (p = m->pieces; p < m->pieces + m->num_pieces; p++)
+		n += piece_count(p, &end);
+	return n;
 }
 
-/* What the device is told. The references are held, so the addresses stay. */
+/* What the device is told. While the references are held, the addresses stay. */
 static int mapping_segments(struct mvgpu_mapping *m)
 {
-	struct mvgpu_segment *segments;
+	const u32 few = ARRAY_SIZE(m->few);
+	const struct mvgpu_piece *p;
+	u32 n;
 
-	mapping_count(m, ARRAY_SIZE(m->few));
-	if (m->num_segments <= ARRAY_SIZE(m->few))
-		return 0;
-	segments = kvmalloc_array(m->num_segments, sizeof(*segments), GFP_KERNEL_ACCOUNT);
-	if (!segments)
-		return -ENOMEM;
-	m->segments = segments;
-	mapping_count(m, m->num_segments);
+	/* There are not more segments than pages */
+	n = m->num_pieces == 1 && m->pieces->pages <= few ? few : mapping_count(m);
+	if (n > few) {
+		m->segments = kvmalloc_array(n, sizeof(*m->segments), GFP_KERNEL_ACCOUNT);
+		if (!m->segments) {
+			m->segments = m->few;
+			return -ENOMEM;
+		}
+	}
+	m->num_segments = 0;
+	for (p = m->pieces; p < m->pieces + m->num_pieces; p++)
+		piece_segments(m, p, n);
 	return 0;
 }
 

@@ -97,16 +97,6 @@ void mvgpu_leaf_tidy(struct mvgpu_tracker *t, struct mvgpu_leaf *leaf)
 	kfree_rcu(leaf, rcu);
 }
 
-/* The DMA address in an entry */
-dma_addr_t mvgpu_entry_addr(const struct mvgpu_tracker *t, u64 entry)
-{
-	u64 pfn = entry >> MVGPU_ENTRY_PFN_SHIFT;
-
-	if (entry & MVGPU_ENTRY_HIGH)
-		pfn |= (u64)READ_ONCE(t->high) << MVGPU_ENTRY_PFN_BITS;
-	return pfn << PAGE_SHIFT;
-}
-
 void mvgpu_run_set_live(struct mvgpu_leaf *leaf, unsigned int first, unsigned int live)
 {
 	leaf->meta[first] &= ~MVGPU_META_LIVE;
@@ -227,6 +217,24 @@ static int page_get(struct mvgpu_tracker *t, struct mvgpu_leaf *leaf, unsigned i
 	return 0;
 }
 
+/*
+ * page_get() from page @i on for as long as it is easy, which is the case for pages that
+ * have references. Returns the first page that is not, or @end.
+ */
+static unsigned int pages_share(u64 *entry, unsigned int i, unsigned int end, bool write)
+{
+	const u64 unfit = MVGPU_ENTRY_BUSY | (write ? MVGPU_ENTRY_RO : 0);
+	u64 refs;
+
+	for (; i < end; i++) {
+		refs = entry[i] & MVGPU_ENTRY_REFS;
+		if (!refs || refs == MVGPU_ENTRY_REFS || entry[i] & unfit)
+			break;
+		entry[i]++;
+	}
+	return i;
+}
+
 static void page_put(struct mvgpu_tracker *t, struct mvgpu_leaf *leaf, unsigned int i)
 {
 	leaf->entry[i]--;
@@ -260,7 +268,8 @@ static int gap_reserve(struct mvgpu_tracker *t, struct mvgpu_leaf *leaf, unsigne
  */
 static int piece_pass(struct mvgpu_tracker *t, struct mvgpu_piece *p, unsigned int most)
 {
-	unsigned int i, gap, held = p->held;
+	unsigned int i, end = p->first + p->pages, held = p->held;
+	bool write = p->mapping->write;
 	struct mvgpu_leaf *leaf;
 	int ret = -ENOENT;
 
@@ -275,14 +284,17 @@ static int piece_pass(struct mvgpu_tracker *t, struct mvgpu_piece *p, unsigned i
 		p->leaf = leaf;
 		list_add(&p->node, &leaf->pieces);
 	}
-	for (ret = 0; p->held < p->pages && !ret; p->held += !ret) {
-		i = p->first + p->held;
-		gap = p->pages - p->held;
+	i = p->first + p->held;
+	for (ret = 0; !ret; i += !ret) {
+		i = pages_share(leaf->entry, i, end, write);
+		if (i == end)
+			break;
 		if (leaf->entry[i])
-			ret = page_get(t, leaf, i, p->mapping->write);
+			ret = page_get(t, leaf, i, write);
 		else
-			ret = gap_reserve(t, leaf, i, min(most, gap));
+			ret = gap_reserve(t, leaf, i, min(most, end - i));
 	}
+	p->held = i - p->first;
 out_unlock:
 	spin_unlock(&leaf->lock);
 out:

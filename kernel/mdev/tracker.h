@@ -57,7 +57,7 @@
 #define MVGPU_ENTRY_TRACKED	BIT_ULL(20)
 #define MVGPU_ENTRY_BUSY	BIT_ULL(21)	/* coming or going: no new references */
 #define MVGPU_ENTRY_RO		BIT_ULL(22)	/* mapped for the device to read */
-#define MVGPU_ENTRY_HIGH	BIT_ULL(23)
+#define MVGPU_ENTRY_HIGH	BIT_ULL(23)	/* next to the PFN, see mvgpu_entry_follows() */
 #define MVGPU_ENTRY_STRETCH	BIT_ULL(0)	/* outside of leaves: a stretch starts here */
 #define MVGPU_ENTRY_PFN_SHIFT	24
 #define MVGPU_ENTRY_PFN_BITS	40
@@ -305,7 +305,6 @@ struct mvgpu_leaf *mvgpu_leaf_next(struct mvgpu_tracker *t, u64 *index, u64 last
 void mvgpu_run_kill(struct mvgpu_tracker *t, struct mvgpu_leaf *leaf, unsigned int first);
 bool mvgpu_leaf_overlap(const struct mvgpu_leaf *leaf, u64 first, u64 last,
 			unsigned int *lo, unsigned int *hi);
-dma_addr_t mvgpu_entry_addr(const struct mvgpu_tracker *t, u64 entry);
 void mvgpu_leaf_tidy(struct mvgpu_tracker *t, struct mvgpu_leaf *leaf);
 void mvgpu_run_set_live(struct mvgpu_leaf *leaf, unsigned int first, unsigned int live);
 void mvgpu_run_forget(struct mvgpu_tracker *t, struct mvgpu_leaf *leaf, unsigned int first);
@@ -357,6 +356,24 @@ struct page *mvgpu_dma_page(const struct mvgpu_dma *dma, dma_addr_t addr);
 static inline u64 mvgpu_leaf_gfn(const struct mvgpu_leaf *leaf, unsigned int i)
 {
 	return (leaf->index << MVGPU_LEAF_SHIFT) + i;
+}
+
+/* The DMA address in an entry */
+static inline dma_addr_t mvgpu_entry_addr(const struct mvgpu_tracker *t, u64 entry)
+{
+	u64 pfn = entry >> MVGPU_ENTRY_PFN_SHIFT;
+
+	if (entry & MVGPU_ENTRY_HIGH)
+		pfn |= (u64)READ_ONCE(t->high) << MVGPU_ENTRY_PFN_BITS;
+	return pfn << PAGE_SHIFT;
+}
+
+/* Whether a page's address continues that of the page before: one more, with the same HIGH */
+static inline bool mvgpu_entry_follows(u64 before, u64 entry)
+{
+	const unsigned int shift = MVGPU_ENTRY_PFN_SHIFT - 1;
+
+	return (entry >> shift) - (before >> shift) == 2;
 }
 
 static inline unsigned int mvgpu_meta_first(const struct mvgpu_leaf *leaf, unsigned int i)

@@ -156,13 +156,20 @@ void spin_unlock_irqrestore(spinlock_t *l, unsigned long flags)
 
 /* Memory */
 
-static unsigned int fail_in;
+static unsigned int fail_in, hook_in;
+static void (*alloc_hook)(void);
 static unsigned long allocs_made;
 static long allocs_alive;
 
 void shim_fail_alloc(unsigned int nth)
 {
 	store(&fail_in, nth);
+}
+
+void shim_hook_alloc(unsigned int nth, void (*hook)(void))
+{
+	alloc_hook = hook;
+	store(&hook_in, nth);
 }
 
 long shim_allocs_alive(void)
@@ -182,6 +189,8 @@ void *kmalloc_array(size_t n, size_t size, gfp_t gfp)
 
 	if (gfp & GFP_KERNEL)
 		shim_might_sleep("an allocation");
+	if (load(&hook_in) && !add(&hook_in, -1))
+		alloc_hook();
 	if (!(gfp & __GFP_NOFAIL) && load(&fail_in) && !add(&fail_in, -1))
 		return NULL;
 	if (__builtin_mul_overflow(n, size, &bytes))

@@ -38,6 +38,9 @@ bool shim_said(const char *part);
 
 /* The @nth allocation from now fails, 1 being the next; 0 for none */
 void shim_fail_alloc(unsigned int nth);
+
+/* @hook runs in the @nth allocation from now, once */
+void shim_hook_alloc(unsigned int nth, void (*hook)(void));
 long shim_allocs_alive(void);
 unsigned long shim_allocs_made(void);
 
