@@ -21,6 +21,7 @@
 #include <linux/types.h>
 
 struct mvgpu;
+struct mvgpu_mapping;
 struct mvgpu_parent;
 
 /**
@@ -79,7 +80,9 @@ struct mvgpu_budget {
  * @width: visible pixels per line
  * @height: visible lines
  * @stride: bytes from one line to the next
- * @offset: bytes from the start of the vGPU's slice to the first pixel
+ * @offset: bytes to the first pixel, from the start of the vGPU's slice or of @mapping
+ * @mapping: guest memory that holds the picture, by mvgpu_scanout_memory(); NULL if it is
+ *	in the slice
  */
 struct mvgpu_scanout {
 	u32 format;
@@ -88,6 +91,7 @@ struct mvgpu_scanout {
 	u32 height;
 	u32 stride;
 	u64 offset;
+	struct mvgpu_mapping *mapping;
 };
 
 /**
@@ -114,8 +118,8 @@ struct mvgpu_pci_ids {
  *	smaller ones fail with EINVAL
  * @max_access: largest access in bytes that reaches the hooks; larger ones are
  *	split
- * @read: return the value of @size bytes at @offset, in CPU byte order
- * @write: take the value of @size bytes at @offset, in CPU byte order
+ * @read: return the value of @size bytes at @offset, in CPU byte order; NULL for 0
+ * @write: take the value of @size bytes at @offset, in CPU byte order; NULL to ignore it
  *
  * Accesses are naturally aligned and lie inside the BAR.
  */
@@ -128,15 +132,14 @@ struct mvgpu_bar_ops {
 
 /**
  * struct mvgpu_cap_ops - what a vendor-specific capability does that is more than data
- * @read: the guest is about to read it from byte @offset on: bring it up to date
- * @write: the guest has written to it from byte @offset on
+ * @access: the guest has written to it from byte @offset on if @write; else it is about to
+ *	read from there: bring it up to date
  *
  * @cap is the capability as the guest sees it, from its header on. Accesses have at most 4
- * bytes, are naturally aligned, and reach the hooks whether or not the BARs answer.
+ * bytes, are naturally aligned, and reach the hook whether or not the BARs answer.
  */
 struct mvgpu_cap_ops {
-	void (*read)(struct mvgpu *vgpu, void *cap, unsigned int offset);
-	void (*write)(struct mvgpu *vgpu, void *cap, unsigned int offset);
+	void (*access)(struct mvgpu *vgpu, void *cap, unsigned int offset, bool write);
 };
 
 #define MVGPU_BAR_64BIT		BIT(0)	/* takes two BAR registers */
@@ -181,9 +184,10 @@ struct mvgpu_area {
  * @fini: the opposite of @init and the last call for a vGPU: stop what still runs for
  *	it. No VMM has it open any more. May be NULL.
  * @reset: bring the device model back to its power-on state
- * @scanout: say what the vGPU's head shows. 0 with @so filled in, -ENODEV if the
+ * @scanout: say what the vGPU's first head shows. 0 with @so filled in, -ENODEV if the
  *	head is off, -EINVAL if the guest asked for a picture that its slice can't
- *	hold (the head keeps what it shows). NULL if the device has no head.
+ *	hold (the head keeps what it shows). Called after mvgpu_scanout_changed() and
+ *	whenever the VMM looks. NULL if the device has no head.
  * @present: make the physical screen show @so, whose first pixel lies @base bytes
  *	into the parent's aperture, or nothing if @so is NULL. -ERANGE if the
  *	hardware can't reach it (the screen then shows nothing). Called with the
@@ -294,7 +298,6 @@ struct mvgpu_segment {
 	u64 len;
 };
 
-struct mvgpu_mapping;
 struct mvgpu_window;
 
 /* Inside mvgpu_driver.init; without it: the DMA API of the parent's device */
@@ -308,6 +311,7 @@ void mvgpu_unmap(struct mvgpu_mapping *mapping);
 const struct mvgpu_segment *mvgpu_mapping_segments(const struct mvgpu_mapping *mapping,
 						   unsigned int *n);
 void mvgpu_mapping_dirty(struct mvgpu_mapping *mapping, u64 offset, u64 len);
+void mvgpu_scanout_memory(struct mvgpu_scanout *so, struct mvgpu_mapping *mapping);
 /* The CPU's access: copies, and windows for what is used again and again */
 int mvgpu_guest_read(struct mvgpu *vgpu, u64 iova, void *buf, size_t len);
 int mvgpu_guest_write(struct mvgpu *vgpu, u64 iova, const void *buf, size_t len);

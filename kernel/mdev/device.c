@@ -136,9 +136,8 @@ int mvgpu_add_bar(struct mvgpu *vgpu, unsigned int bar, u64 size, u32 flags,
 {
 	int ret;
 
-	if (!ops->read || !ops->write || !is_power_of_2(ops->min_access) ||
-	    !is_power_of_2(ops->max_access) || ops->max_access > sizeof(u64) ||
-	    ops->min_access > ops->max_access)
+	if (!is_power_of_2(ops->min_access) || !is_power_of_2(ops->max_access) ||
+	    ops->max_access > sizeof(u64) || ops->min_access > ops->max_access)
 		return -EINVAL;
 	ret = mvgpu_config_add_bar(&vgpu->cfg, bar, size, flags);
 	if (ret)
@@ -487,6 +486,11 @@ static void device_dma_unmap(struct vfio_device *vdev, u64 iova, u64 length)
 	mvgpu_tracker_dma_unmap(&to_mvgpu(vdev)->tracker, iova, length);
 }
 
+static void device_hide(struct mvgpu_tracker *t)
+{
+	mvgpu_maps_hide(container_of(t, struct mvgpu, tracker));
+}
+
 /* Quarantine wants the hardware quiet; runs in a work item, without the vGPU's lock */
 static int device_quiesce(void *arg)
 {
@@ -710,6 +714,8 @@ int mvgpu_device_probe(struct mdev_device *mdev)
 		vgpu->tracker.quiesce = device_quiesce;
 		vgpu->tracker.quiesce_arg = vgpu;
 	}
+	if (vgpu->drv->scanout)
+		vgpu->tracker.hide = device_hide;
 
 	ret = mvgpu_parent_add(parent, vgpu);
 	if (ret) {

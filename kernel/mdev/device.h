@@ -7,6 +7,10 @@
  *	mvgpu_parent.lock	the list of vGPUs and the carving of the aperture
  *	mvgpu.lock		configuration space, BAR hooks, the vendor's device model
  *	mvgpu_parent.screen_lock  who has the physical screen, and its registers
+ *	mvgpu_maps.plane_lock	held to change what the plane shows and to empty its
+ *				mappings; guest memory that goes waits for it, so nobody
+ *				who has it waits for guest memory
+ *	  mmap_lock		to empty mappings, in Linux 6.1
  *	mvgpu_maps.sem		what user mappings show; the fault handler takes it
  *				under mmap_lock and nothing else, and it is never held
  *				across a user copy
@@ -63,18 +67,28 @@ struct mvgpu_bar {
 
 /**
  * struct mvgpu_maps - what user mappings of a vGPU show (maps.c)
+ * @plane_lock: held to change what the plane shows, until its mappings are empty
  * @sem: protects the rest against the fault handler
  * @decode: the BARs answer
- * @plane: bytes from the slice's start to the page that the plane region starts with
+ * @plane: bytes from the start of the slice, or of @memory, to the page that the plane
+ *	region starts with
+ * @memory: guest memory that the plane shows, NULL for the slice or nothing; alive, for it
+ *	is hidden before it ends
+ * @pfn: its pages, from @plane on
+ * @num_pfns: entries in @pfn
  * @dummy: what mappings show once the parent has gone, NULL before
  * @vma_lock: protects @vmas; taken under mmap_lock, inside @sem
  * @vmas: the user mappings
- * @zap: counts the times that mappings were emptied; protected by mvgpu.lock
+ * @zap: counts the times that mappings were emptied; protected by @vma_lock
  */
 struct mvgpu_maps {
+	struct mutex plane_lock;	/* see the lock order */
 	struct rw_semaphore sem;
 	bool decode;
 	u64 plane;
+	struct mvgpu_mapping *memory;
+	unsigned long *pfn;
+	unsigned long num_pfns;
 	struct page *dummy;
 #if !MVGPU_HAVE_INODE
 	struct mutex vma_lock;	/* @vmas */
@@ -109,7 +123,8 @@ struct mvgpu_maps {
  * @tracker: guest memory as the GPU sees it
  * @shrinker: takes idle pages from it under memory pressure
  * @scanout: what the head shows, format 0 if it is off; changes under @lock and the
- *	parent's screen_lock, so either is enough to read it
+ *	parent's screen_lock, so either is enough to read it. Its mapping is NULL.
+ * @shown: the plane region shows that
  * @gone: the parent is leaving: hooks are not called any more
  * @exits: trapped BAR accesses since creation
  * @priv: the vendor driver's data
@@ -143,6 +158,7 @@ struct mvgpu {
 	struct shrinker shrinker;
 #endif
 	struct mvgpu_scanout scanout;
+	bool shown;
 	bool gone;
 	atomic64_t exits;
 	void *priv;
@@ -242,7 +258,9 @@ void mvgpu_maps_init(struct mvgpu *vgpu);
 void mvgpu_maps_fini(struct mvgpu *vgpu);
 int mvgpu_maps_mmap(struct vfio_device *vdev, struct vm_area_struct *vma);
 void mvgpu_maps_decode(struct mvgpu *vgpu, bool decode);
-void mvgpu_maps_flip(struct mvgpu *vgpu, u64 plane);
+bool mvgpu_maps_flip(struct mvgpu *vgpu, const struct mvgpu_scanout *so);
+void mvgpu_maps_hide(struct mvgpu *vgpu);
+bool mvgpu_maps_read(struct mvgpu *vgpu, u64 offset, unsigned int size, void *buf);
 void mvgpu_maps_orphan(struct mvgpu *vgpu);
 
 /* screen.c */

@@ -28,7 +28,7 @@ void mvgpu_mapping_doom(struct mvgpu_mapping *m)
 	if (!(m->flags & MVGPU_MAPPING_REVOKED)) {
 		m->flags |= MVGPU_MAPPING_REVOKED;
 		if (m->flags & MVGPU_MAPPING_BUILT) {
-			m->users++;
+			kref_get(&m->users);
 			t->unquiet++;
 			list_add_tail(&m->node, &t->revokes);
 			queue_work(t->wq, &t->revoke_work);
@@ -61,26 +61,30 @@ static void mapping_release(struct mvgpu_mapping *m)
 		mvgpu_piece_put(m->tracker, &m->pieces[i]);
 }
 
-static void mapping_free(struct mvgpu_mapping *m)
+static void mapping_free(struct kref *users)
 {
+	struct mvgpu_mapping *m = container_of(users, struct mvgpu_mapping, users);
+
 	if (m->segments != m->few)
 		kvfree(m->segments);
 	kvfree(m);
 }
 
-static void mapping_put(struct mvgpu_mapping *m)
+/* One user less. NULL is none. */
+void mvgpu_mapping_put(struct mvgpu_mapping *m)
 {
-	struct mvgpu_tracker *t = m->tracker;
-	bool last;
-
-	spin_lock(&t->lock);
-	last = !--m->users;
-	spin_unlock(&t->lock);
-	if (last)
-		mapping_free(m);
+	if (m)
+		kref_put(&m->users, mapping_free);
 }
 
-/* One mapping less that the hardware may use though it should not */
+/* A doomed mapping's pages are still there, and the VMM must not see them any more */
+static void mapping_hide(struct mvgpu_mapping *m)
+{
+	if (m->tracker->hide)
+		m->tracker->hide(m->tracker);
+}
+
+/* One mapping less that somebody may use though he should not */
 static void mapping_is_quiet(struct mvgpu_tracker *t)
 {
 	lockdep_assert_held(&t->lock);
@@ -145,7 +149,7 @@ static struct mvgpu_mapping *mapping_alloc(struct mvgpu_tracker *t,
 		return ERR_PTR(-ENOMEM);
 	m->tracker = t;
 	INIT_LIST_HEAD(&m->node);
-	m->users = 1;
+	kref_init(&m->users);
 	m->write = dir != DMA_TO_DEVICE;
 	m->segments = m->few;
 	m->num_pieces = num_pieces;
@@ -418,7 +422,7 @@ struct mvgpu_mapping *mvgpu_map(struct mvgpu *vgpu, const struct mvgpu_range *ra
 	ret = mapping_build(m);
 	if (ret) {
 		map_refused(t, ranges, n, ret);
-		mapping_free(m);
+		mvgpu_mapping_put(m);
 		return ERR_PTR(ret);
 	}
 	atomic64_inc(&t->stats.maps);
@@ -442,7 +446,7 @@ EXPORT_SYMBOL_GPL(mvgpu_map);
 void mvgpu_unmap(struct mvgpu_mapping *mapping)
 {
 	struct mvgpu_tracker *t;
-	bool ours, wait;
+	bool ours, queued, wait;
 
 	if (IS_ERR_OR_NULL(mapping))
 		return;
@@ -453,20 +457,24 @@ void mvgpu_unmap(struct mvgpu_mapping *mapping)
 	ours = !(mapping->flags & MVGPU_MAPPING_REVOKED);
 	wait = mapping->flags & MVGPU_MAPPING_RUNNING && t->revoker != current;
 	mapping->flags |= MVGPU_MAPPING_REVOKED;
-	if (!list_empty(&mapping->node)) {
+	queued = !list_empty(&mapping->node);
+	if (queued)
 		list_del_init(&mapping->node);
-		mapping->users--;
-		mapping_is_quiet(t);
-		ours = true;
-	}
 	spin_unlock(&t->lock);
-	if (ours) {
+	if (ours || queued) {
+		mapping_hide(mapping);
+		if (queued) {
+			spin_lock(&t->lock);
+			mapping_is_quiet(t);
+			spin_unlock(&t->lock);
+			mvgpu_mapping_put(mapping);
+		}
 		mvgpu_dirty_ended(mapping);
 		mapping_release(mapping);
 	} else if (wait) {
 		wait_event(t->wait, mapping_is(mapping, MVGPU_MAPPING_DONE));
 	}
-	mapping_put(mapping);
+	mvgpu_mapping_put(mapping);
 	atomic_long_dec(&t->mappings);
 }
 EXPORT_SYMBOL_GPL(mvgpu_unmap);
@@ -488,6 +496,53 @@ const struct mvgpu_segment *mvgpu_mapping_segments(const struct mvgpu_mapping *m
 	return mapping->segments;
 }
 EXPORT_SYMBOL_GPL(mvgpu_mapping_segments);
+
+/**
+ * mvgpu_scanout_memory() - a picture is in guest memory
+ * @so: the picture; its offset then counts from the start of the buffer
+ * @mapping: the buffer, not given to mvgpu_unmap() yet
+ *
+ * The VMM sees it until mvgpu_unmap() is called or the mapping is revoked, provided that
+ * it starts with a page, and that the buffer's pages follow one another in whole.
+ *
+ * Context: mvgpu_driver.scanout, with any locks held.
+ */
+void mvgpu_scanout_memory(struct mvgpu_scanout *so, struct mvgpu_mapping *mapping)
+{
+	kref_get(&mapping->users);
+	so->mapping = mapping;
+}
+EXPORT_SYMBOL_GPL(mvgpu_scanout_memory);
+
+/**
+ * mvgpu_mapping_pages() - the pages that hold a part of a mapped buffer
+ * @m: the mapping, which still has its references
+ * @offset: bytes from the buffer's start to the part
+ * @len: bytes of the part
+ * @pfn: takes their page frame numbers, PFN_UP(@len) of them
+ *
+ * Context: any.
+ * Return: 0; -EINVAL if the buffer ends before, or if the part doesn't start with a page
+ * and go on with whole pages.
+ */
+int mvgpu_mapping_pages(const struct mvgpu_mapping *m, u64 offset, u64 len, unsigned long *pfn)
+{
+	const struct mvgpu_segment *seg = m->segments, *end = seg + m->num_segments;
+	dma_addr_t addr, stop;
+
+	for (; seg < end && offset >= seg->len; seg++)
+		offset -= seg->len;
+	for (; seg < end && len; seg++, offset = 0) {
+		addr = seg->addr + offset;
+		stop = addr + min(len, seg->len - offset);
+		len -= stop - addr;
+		if (addr & ~PAGE_MASK || (len && stop & ~PAGE_MASK))
+			return -EINVAL;
+		for (; addr < stop; addr += PAGE_SIZE)
+			*pfn++ = page_to_pfn(mvgpu_dma_page(&m->tracker->dma, addr));
+	}
+	return len ? -EINVAL : 0;
+}
 
 static struct mvgpu_mapping *revoke_next(struct mvgpu_tracker *t)
 {
@@ -512,6 +567,7 @@ void mvgpu_revoke_work(struct work_struct *work)
 	while ((m = revoke_next(t))) {
 		atomic64_inc(&t->stats.revokes);
 		trace_mvgpu_revoke(t, m);
+		mapping_hide(m);
 		m->revoke(m, m->priv);
 		mvgpu_dirty_ended(m);
 		mapping_release(m);
@@ -523,6 +579,6 @@ void mvgpu_revoke_work(struct work_struct *work)
 		spin_unlock(&t->lock);
 		atomic_long_inc(&t->progress);
 		wake_up_all(&t->wait);
-		mapping_put(m);
+		mvgpu_mapping_put(m);
 	}
 }

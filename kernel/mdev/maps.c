@@ -5,7 +5,12 @@
  * A mapping is filled on a fault and emptied whenever what it should show changes.
  * Every change is made under the semaphore first and the mappings emptied after, so
  * a fault either saw the new state or its entry is taken out again.
+ *
+ * Guest memory that the plane shows is pinned by a mapping of the vendor driver's, which
+ * is hidden before its pages can go: whoever changes the plane holds plane_lock until user
+ * mappings are empty, so after mvgpu_maps_hide() nobody can have an old entry.
  */
+#include <linux/highmem.h>
 #include <linux/mm.h>
 #include <linux/pagemap.h>
 #include <linux/sched/mm.h>
@@ -96,22 +101,22 @@ static void maps_vma_close(struct vm_area_struct *vma)
 	mutex_unlock(&vgpu->maps.vma_lock);
 }
 
-/* An address space that may still map @region as it was before the current zap */
-static struct mm_struct *stale_mm(struct mvgpu *vgpu, u32 region)
+/* An address space that may still map @region as it was before the @zap */
+static struct mm_struct *stale_mm(struct mvgpu *vgpu, u32 region, u64 zap)
 {
 	struct mm_struct *mm = NULL;
 	struct tracked_vma *t;
 
 	mutex_lock(&vgpu->maps.vma_lock);
 	list_for_each_entry(t, &vgpu->maps.vmas, node) {
-		if (t->zap == vgpu->maps.zap || pgoff_region(t->vma->vm_pgoff) != region)
+		if (t->zap >= zap || pgoff_region(t->vma->vm_pgoff) != region)
 			continue;
 		if (mmget_not_zero(t->vma->vm_mm)) {
 			mm = t->vma->vm_mm;
 			break;
 		}
 		/* exiting: it runs no more code, and its mappings go with it */
-		t->zap = vgpu->maps.zap;
+		t->zap = zap;
 	}
 	mutex_unlock(&vgpu->maps.vma_lock);
 	return mm;
@@ -122,10 +127,12 @@ static void zap_region(struct mvgpu *vgpu, u32 region)
 {
 	struct tracked_vma *t;
 	struct mm_struct *mm;
+	u64 zap;
 
-	lockdep_assert_held(&vgpu->lock);
-	vgpu->maps.zap++;
-	while ((mm = stale_mm(vgpu, region))) {
+	mutex_lock(&vgpu->maps.vma_lock);
+	zap = ++vgpu->maps.zap;
+	mutex_unlock(&vgpu->maps.vma_lock);
+	while ((mm = stale_mm(vgpu, region, zap))) {
 		mmap_read_lock(mm);
 		mutex_lock(&vgpu->maps.vma_lock);
 		list_for_each_entry(t, &vgpu->maps.vmas, node) {
@@ -133,7 +140,7 @@ static void zap_region(struct mvgpu *vgpu, u32 region)
 				continue;
 			zap_vma_ptes(t->vma, t->vma->vm_start,
 				     t->vma->vm_end - t->vma->vm_start);
-			t->zap = vgpu->maps.zap;
+			t->zap = max(t->zap, zap);
 		}
 		mutex_unlock(&vgpu->maps.vma_lock);
 		mmap_read_unlock(mm);
@@ -142,6 +149,20 @@ static void zap_region(struct mvgpu *vgpu, u32 region)
 }
 
 #endif /* MVGPU_HAVE_INODE */
+
+/* Whether the plane is in ordinary memory, not in the slice */
+static bool plane_in_memory(const struct mvgpu *vgpu)
+{
+	return vgpu->maps.memory || !vgpu->type->vram;
+}
+
+static unsigned long memory_pfn(const struct mvgpu_maps *maps, u64 offset)
+{
+	u64 n = offset >> PAGE_SHIFT;
+
+	lockdep_assert_held(&maps->sem);
+	return n < maps->num_pfns ? maps->pfn[n] : page_to_pfn(ZERO_PAGE(0));
+}
 
 /* The page behind @offset of a region, which mmap() has checked. 0 if there is none now. */
 static unsigned long maps_pfn(struct mvgpu *vgpu, u32 region, u64 offset)
@@ -153,9 +174,12 @@ static unsigned long maps_pfn(struct mvgpu *vgpu, u32 region, u64 offset)
 	if (vgpu->maps.dummy)
 		return page_to_pfn(vgpu->maps.dummy);
 	/*
-	 * A VMM may go on reading the plane after the guest has changed it; it gets
-	 * pages of the slice whatever it reads.
+	 * A VMM may go on reading the plane after the guest has changed it, and a signal
+	 * would kill it; it gets pages of the slice, of the picture or of zeroes, whatever
+	 * it reads.
 	 */
+	if (region == MVGPU_REGION_PLANE && plane_in_memory(vgpu))
+		return memory_pfn(&vgpu->maps, offset);
 	if (region == MVGPU_REGION_PLANE)
 		return (slice + (vgpu->maps.plane + offset) % size) >> PAGE_SHIFT;
 	if (!vgpu->maps.decode || offset >= size)
@@ -232,7 +256,8 @@ int mvgpu_maps_mmap(struct vfio_device *vdev, struct vm_area_struct *vma)
 		vm_flags_clear(vma, VM_MAYWRITE);
 	}
 	vm_flags_set(vma, VM_IO | VM_PFNMAP | VM_DONTEXPAND | VM_DONTDUMP);
-	vma->vm_page_prot = pgprot_writecombine(vma->vm_page_prot);
+	if (vgpu->type->vram)
+		vma->vm_page_prot = pgprot_writecombine(vma->vm_page_prot);
 	vma->vm_private_data = vgpu;
 	vma->vm_ops = &maps_vm_ops;
 	return track_vma(vgpu, vma);
@@ -260,16 +285,93 @@ void mvgpu_maps_decode(struct mvgpu *vgpu, bool decode)
 		zap_bars(vgpu);
 }
 
-/* The scan-out now starts in the page @plane bytes into the slice */
-void mvgpu_maps_flip(struct mvgpu *vgpu, u64 plane)
+/* @pfn is kvmalloced, and ours from here on */
+static void set_plane(struct mvgpu *vgpu, u64 plane, struct mvgpu_mapping *memory,
+		      unsigned long *pfn, unsigned long num_pfns)
 {
-	lockdep_assert_held(&vgpu->lock);
-	if (vgpu->maps.plane == plane)
-		return;
-	down_write(&vgpu->maps.sem);
-	vgpu->maps.plane = plane;
-	up_write(&vgpu->maps.sem);
+	struct mvgpu_maps *maps = &vgpu->maps;
+
+	lockdep_assert_held(&maps->plane_lock);
+	down_write(&maps->sem);
+	maps->plane = plane;
+	maps->memory = memory;
+	swap(maps->pfn, pfn);
+	maps->num_pfns = num_pfns;
+	up_write(&maps->sem);
 	zap_region(vgpu, MVGPU_REGION_PLANE);
+	kvfree(pfn);
+}
+
+/* Show a picture in guest memory, or nothing. Returns whether it can be shown. */
+static bool flip_memory(struct mvgpu *vgpu, const struct mvgpu_scanout *so)
+{
+	u64 len = (u64)so->stride * (so->height - 1) + (u64)so->width * so->bpp / 8;
+	unsigned long *pfn, num_pfns = PFN_UP(len);
+	struct mvgpu_maps *maps = &vgpu->maps;
+
+	if (maps->memory == so->mapping && maps->plane == so->offset &&
+	    maps->num_pfns == num_pfns)
+		return true;
+	/* If it is doomed after we have asked, it is hidden as soon as plane_lock is free */
+	pfn = kvmalloc_array(num_pfns, sizeof(*pfn), GFP_KERNEL_ACCOUNT);
+	if (pfn && !mvgpu_mapping_doomed(so->mapping) &&
+	    !mvgpu_mapping_pages(so->mapping, so->offset, len, pfn)) {
+		set_plane(vgpu, so->offset, so->mapping, pfn, num_pfns);
+		return true;
+	}
+	kvfree(pfn);
+	if (maps->memory)
+		set_plane(vgpu, 0, NULL, NULL, 0);
+	return false;
+}
+
+/* The plane region now starts with the picture's page. Returns whether it shows it. */
+bool mvgpu_maps_flip(struct mvgpu *vgpu, const struct mvgpu_scanout *so)
+{
+	u64 plane = so->offset & PAGE_MASK;
+	struct mvgpu_maps *maps = &vgpu->maps;
+	bool shown;
+
+	lockdep_assert_held(&vgpu->lock);
+	mutex_lock(&maps->plane_lock);
+	if (so->mapping) {
+		shown = flip_memory(vgpu, so);
+	} else {
+		/* a region can start at any page, but only at a page */
+		shown = vgpu->type->vram && plane == so->offset;
+		if (maps->memory || maps->plane != plane)
+			set_plane(vgpu, plane, NULL, NULL, 0);
+	}
+	mutex_unlock(&maps->plane_lock);
+	return shown;
+}
+
+/* If the guest memory that the plane shows is going away, the plane shows nothing */
+void mvgpu_maps_hide(struct mvgpu *vgpu)
+{
+	struct mvgpu_maps *maps = &vgpu->maps;
+
+	if (IS_ENABLED(CONFIG_MVGPU_TEST_SKIP_REVOKE))
+		return;
+	mutex_lock(&maps->plane_lock);
+	if (maps->memory && mvgpu_mapping_doomed(maps->memory))
+		set_plane(vgpu, 0, NULL, NULL, 0);
+	mutex_unlock(&maps->plane_lock);
+}
+
+/* Copy from a page of the plane region, unless it is in the slice: then false */
+bool mvgpu_maps_read(struct mvgpu *vgpu, u64 offset, unsigned int size, void *buf)
+{
+	struct mvgpu_maps *maps = &vgpu->maps;
+	bool copied;
+
+	down_read(&maps->sem);
+	copied = plane_in_memory(vgpu);
+	if (copied)
+		memcpy_from_page(buf, pfn_to_page(memory_pfn(maps, offset)),
+				 offset_in_page(offset), size);
+	up_read(&maps->sem);
+	return copied;
 }
 
 /* The parent is leaving: mappings must not reach it again, nor kill the VMM */
@@ -288,6 +390,7 @@ void mvgpu_maps_orphan(struct mvgpu *vgpu)
 
 void mvgpu_maps_init(struct mvgpu *vgpu)
 {
+	mutex_init(&vgpu->maps.plane_lock);
 	init_rwsem(&vgpu->maps.sem);
 #if !MVGPU_HAVE_INODE
 	mutex_init(&vgpu->maps.vma_lock);
@@ -299,4 +402,6 @@ void mvgpu_maps_fini(struct mvgpu *vgpu)
 {
 	if (vgpu->maps.dummy)
 		__free_page(vgpu->maps.dummy);
+	kvfree(vgpu->maps.pfn);
+	mutex_destroy(&vgpu->maps.plane_lock);
 }

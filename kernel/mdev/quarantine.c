@@ -255,6 +255,9 @@ void mvgpu_quiesce_work(struct work_struct *work)
 	if (list_empty(&list))
 		return;
 	if (!t->quiesce(t->quiesce_arg)) {
+		/* the revoke work would have, but it may be held up */
+		if (t->hide)
+			t->hide(t);
 		quarantine_free_all(t, &list);
 		return;
 	}

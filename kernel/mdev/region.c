@@ -21,7 +21,7 @@ u64 mvgpu_region_size(const struct mvgpu *vgpu, u32 index)
 	if (index == VFIO_PCI_CONFIG_REGION_INDEX)
 		return mvgpu_config_size(&vgpu->cfg);
 	if (index == MVGPU_REGION_PLANE && vgpu->drv->scanout)
-		return vgpu->type->vram;
+		return PAGE_ALIGN(max(vgpu->type->vram, vgpu->type->memory));
 	return 0;
 }
 
@@ -96,7 +96,7 @@ static void cap_access(struct mvgpu *vgpu, u64 offset, bool write)
 
 	if (!vgpu->cap_ops || offset < vgpu->cap || offset >= vgpu->cap + cap[2])
 		return;
-	(write ? vgpu->cap_ops->write : vgpu->cap_ops->read)(vgpu, cap, offset - vgpu->cap);
+	vgpu->cap_ops->access(vgpu, cap, offset - vgpu->cap, write);
 }
 
 static void config_access(struct mvgpu *vgpu, u64 offset, unsigned int size, u32 *val, bool write)
@@ -160,10 +160,10 @@ static int trapped_access(struct mvgpu *vgpu, unsigned int index, u64 offset, un
 		*val = low;
 	else if (size < ops->min_access)
 		return -EINVAL;
-	else if (write)
+	else if (!write)
+		*val = ops->read ? ops->read(vgpu, offset, size) : 0;
+	else if (ops->write)
 		ops->write(vgpu, offset, size, *val);
-	else
-		*val = ops->read(vgpu, offset, size);
 	return 0;
 }
 
@@ -214,8 +214,9 @@ static int region_step(struct mvgpu *vgpu, u32 index, u64 offset, unsigned int s
 		return 0;
 	}
 	if (index == MVGPU_REGION_PLANE) {
-		offset = (vgpu->maps.plane + offset) % vgpu->type->vram;
-		slice_access(vgpu, offset, size, buf, false);
+		if (!mvgpu_maps_read(vgpu, offset, size, buf))
+			slice_access(vgpu, (vgpu->maps.plane + offset) % vgpu->type->vram, size,
+				     buf, false);
 		return 0;
 	}
 	if (index < MVGPU_NUM_BARS && !mvgpu_config_decodes(&vgpu->cfg))

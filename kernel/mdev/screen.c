@@ -19,9 +19,11 @@ static u64 scanout_size(const struct mvgpu_scanout *so)
 
 static bool scanout_fits(const struct mvgpu *vgpu, const struct mvgpu_scanout *so)
 {
-	u64 size = scanout_size(so), vram = vgpu->type->vram;
+	bool slice = vgpu->type->vram && !so->mapping;
+	u64 size = scanout_size(so), offset = slice ? so->offset : 0;
+	u64 room = slice ? vgpu->type->vram : mvgpu_region_size(vgpu, MVGPU_REGION_PLANE);
 
-	return so->width && so->height && so->offset <= vram && size <= vram - so->offset &&
+	return so->width && so->height && offset <= room && size <= room - offset &&
 	       (u64)so->width * so->bpp / 8 <= so->stride;
 }
 
@@ -41,30 +43,41 @@ static void present(struct mvgpu_parent *parent, struct mvgpu *vgpu)
 				       dev_name(parent->dev), ret);
 }
 
+static void show(struct mvgpu *vgpu, struct mvgpu_scanout *so)
+{
+	struct mvgpu_parent *parent = vgpu->parent;
+
+	vgpu->shown = mvgpu_maps_flip(vgpu, so);
+	so->mapping = NULL;
+	if (!memcmp(so, &vgpu->scanout, sizeof(*so)))
+		return;
+	mutex_lock(&parent->screen_lock);
+	vgpu->scanout = *so;
+	if (parent->foreground == vgpu)
+		present(parent, vgpu);
+	mutex_unlock(&parent->screen_lock);
+}
+
 /* Ask the vendor driver what the head shows now, and tell everybody who watches it */
 void mvgpu_screen_update(struct mvgpu *vgpu)
 {
-	struct mvgpu_parent *parent = vgpu->parent;
+	struct mvgpu_mapping *mapping;
 	struct mvgpu_scanout so;
 	int ret;
 
 	lockdep_assert_held(&vgpu->lock);
-	if (!vgpu->drv->scanout)
+	if (!vgpu->drv->scanout || vgpu->gone)
 		return;
 	memset(&so, 0, sizeof(so));
 	ret = vgpu->drv->scanout(vgpu, &so);
-	if (ret == -EINVAL || (!ret && !scanout_fits(vgpu, &so)))
-		return;
+	mapping = so.mapping;
+	if (!ret && !scanout_fits(vgpu, &so))
+		ret = -EINVAL;
 	if (ret)
 		memset(&so, 0, sizeof(so));
-	if (!memcmp(&so, &vgpu->scanout, sizeof(so)))
-		return;
-	mvgpu_maps_flip(vgpu, so.offset & PAGE_MASK);
-	mutex_lock(&parent->screen_lock);
-	vgpu->scanout = so;
-	if (parent->foreground == vgpu)
-		present(parent, vgpu);
-	mutex_unlock(&parent->screen_lock);
+	if (ret != -EINVAL)
+		show(vgpu, &so);
+	mvgpu_mapping_put(mapping);
 }
 
 /**
@@ -72,7 +85,8 @@ void mvgpu_screen_update(struct mvgpu *vgpu)
  * @vgpu: the vGPU
  *
  * Calls mvgpu_driver.scanout. A picture that the slice can't hold is refused as the
- * hardware does it: the head keeps what it shows.
+ * hardware does it: the head keeps what it shows. Who has no slice need not call this: the
+ * VMM's looking is what calls the hook.
  *
  * Context: a hook of the vGPU; may sleep.
  */
@@ -100,11 +114,11 @@ int mvgpu_screen_query(struct mvgpu *vgpu, struct vfio_device_gfx_plane_info *pl
 		return -EINVAL;
 
 	mutex_lock(&vgpu->lock);
+	mvgpu_screen_update(vgpu);
 	so = vgpu->scanout;
-	mutex_unlock(&vgpu->lock);
-	/* the region can start at any page, but only at a page */
-	if (plane->drm_plane_type == DRM_PLANE_TYPE_CURSOR || !PAGE_ALIGNED(so.offset))
+	if (plane->drm_plane_type == DRM_PLANE_TYPE_CURSOR || !vgpu->shown)
 		memset(&so, 0, sizeof(so));
+	mutex_unlock(&vgpu->lock);
 
 	plane->drm_format = so.format;
 	plane->drm_format_mod = DRM_FORMAT_MOD_LINEAR;

@@ -107,6 +107,7 @@ static ssize_t mode_show(struct device *dev, struct device_attribute *attr, char
 	struct mvgpu_scanout so;
 
 	mutex_lock(&vgpu->lock);
+	mvgpu_screen_update(vgpu);
 	so = vgpu->scanout;
 	mutex_unlock(&vgpu->lock);
 	if (!so.format)

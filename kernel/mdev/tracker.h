@@ -11,6 +11,7 @@
  * ours held, so VFIO may call us with any of its locks held:
  *
  *	mvgpu_tracker.rw	CPU access through VFIO against close (guestmem.c)
+ *	mvgpu_maps.plane_lock	and what is inside it, see device.h
  *	mvgpu_dirty.mutex	the VMM starts, stops and reads the log (dirty.c)
  *	  VFIO: vfio_iommu.lock, iommufd_access.ioas_lock, mmap_lock (by pin, unpin, rw)
  *	mvgpu_leaf.lock		the leaf's entries and the pieces in it
@@ -31,6 +32,7 @@
 #include <linux/bitmap.h>
 #include <linux/dma-mapping.h>
 #include <linux/err.h>
+#include <linux/kref.h>
 #include <linux/list.h>
 #include <linux/mutex.h>
 #include <linux/rcupdate.h>
@@ -138,7 +140,7 @@ struct mvgpu_piece {
  * @revoke: the vendor driver's callback
  * @priv: for @revoke
  * @flags: MVGPU_MAPPING_*
- * @users: the vendor driver, and the revoke work; under mvgpu_tracker.lock
+ * @users: the vendor driver, the revoke work, a struct mvgpu_scanout
  * @write: the device may write
  * @reports: the vendor driver says what the device has written
  * @num_segments: entries in @segments
@@ -152,8 +154,8 @@ struct mvgpu_mapping {
 	struct list_head node;
 	void (*revoke)(struct mvgpu_mapping *mapping, void *priv);
 	void *priv;
+	struct kref users;
 	u8 flags;
-	u8 users;
 	bool write;
 	bool reports;
 	u32 num_segments;
@@ -225,6 +227,7 @@ struct mvgpu_tracker_stats {
  * @dma: how to get DMA addresses
  * @quiesce: make the hardware quiet, see mvgpu_driver.quiesce; NULL if it can't be made
  * @quiesce_arg: for @quiesce
+ * @hide: take the pages of doomed mappings from the VMM's sight, NULL if none ever is in it
  * @leaves: struct mvgpu_leaf by GFN >> MVGPU_LEAF_SHIFT
  * @lock: protects the rest but for the atomics and what says otherwise
  * @closed: no VMM: nothing is pinned any more
@@ -261,6 +264,7 @@ struct mvgpu_tracker {
 	struct mvgpu_dma dma;
 	int (*quiesce)(void *arg);
 	void *quiesce_arg;
+	void (*hide)(struct mvgpu_tracker *t);
 	struct xarray leaves;
 	spinlock_t lock;	/* see the lock order */
 	bool closed;
@@ -316,6 +320,8 @@ void mvgpu_reap_work(struct work_struct *work);
 /* mapping.c: mappings */
 void mvgpu_mapping_doom(struct mvgpu_mapping *m);
 bool mvgpu_mapping_doomed(struct mvgpu_mapping *m);
+void mvgpu_mapping_put(struct mvgpu_mapping *m);
+int mvgpu_mapping_pages(const struct mvgpu_mapping *m, u64 offset, u64 len, unsigned long *pfn);
 void mvgpu_revoke_work(struct work_struct *work);
 
 /* going.c: ranges going away, the life of a tracker */

@@ -19,6 +19,7 @@ struct held {
 	int revoked;
 	bool stuck;		/* its revoke callback hangs until this is false */
 	bool unmaps;		/* its revoke callback unmaps it */
+	bool idle;		/* a reset has made the device stop using it before */
 };
 
 static pthread_mutex_t held_lock = PTHREAD_MUTEX_INITIALIZER;
@@ -74,7 +75,7 @@ static void check_segments(const struct held *h)
 static void take_back(struct mvgpu_mapping *m, void *priv)
 {
 	struct held *h = priv;
-	const char *wrong = wrong_segments(h, true);
+	const char *wrong = h->idle ? NULL : wrong_segments(h, true);
 
 	if (m != h->m || h->revoked || wrong)
 		shim_bug("revoke: %s", wrong ?: "not of this mapping, or not for the first time");
@@ -277,6 +278,164 @@ static int reset_hardware(void *arg)
 	return *(int *)arg;
 }
 
+static void unmap_by_reset(u64 iova)
+{
+	shim_vmm_unmap(iova);
+	while (atomic_long_read(&vgpu.t.quarantined))
+		usleep(1000);
+}
+
+/* What the VMM sees of guest memory, as maps.c has it */
+static struct {
+	struct held *held;
+	unsigned int hidden;
+	bool late;
+} sight;
+
+static void hide(struct mvgpu_tracker *t)
+{
+	(void)t;
+	if (!sight.held || !mvgpu_mapping_doomed(sight.held->m))
+		return;
+	sight.late = sight.held->revoked ||
+		     !shim_device_access(sight.held->m->segments[0].addr, false);
+	sight.held = NULL;
+	sight.hidden++;
+}
+
+static void show(struct held *h)
+{
+	vgpu.t.hide = hide;
+	sight.held = h;
+	sight.hidden = 0;
+	sight.late = false;
+}
+
+/* Law 4: the VMM is one more that doesn't reach the pages when they go */
+static void out_of_sight(void **state)
+{
+	struct held h, other;
+
+	shim_vmm_map(0, 8, 8, RW);
+	assert_int_equal(map_one(&h, 0, PAGE(4)), 0);
+	assert_int_equal(map_one(&other, PAGE(4), PAGE(4)), 0);
+	show(&h);
+	mvgpu_unmap(other.m);
+	assert_int_equal(sight.hidden, 0);
+	mvgpu_unmap(h.m);
+	assert_int_equal(sight.hidden, 1);
+	assert_false(sight.late);
+	unit_settle();
+
+	assert_int_equal(map_one(&h, 0, PAGE(4)), 0);
+	show(&h);
+	shim_vmm_unmap(0);
+	assert_int_equal(sight.hidden, 1);
+	assert_false(sight.late);
+	assert_int_equal(h.revoked, 1);
+	mvgpu_unmap(h.m);
+	(void)state;
+}
+
+/* Also where the revoke work doesn't get to it, and the hardware is reset */
+static void out_of_sight_by_reset(void **state)
+{
+	struct held stuck, h;
+	int fails = 0;
+
+	vgpu.t.quiesce = reset_hardware;
+	vgpu.t.quiesce_arg = &fails;
+	shim_vmm_map(0, 4, 4, RW);
+	shim_vmm_map(PAGE(8), 4, 4, RW);
+	assert_int_equal(map_one(&stuck, 0, PAGE(4)), 0);
+	assert_int_equal(map_one(&h, PAGE(8), PAGE(4)), 0);
+	stuck.stuck = true;
+	h.idle = true;
+	show(&h);
+	unmap_by_reset(0);
+	assert_int_equal(sight.hidden, 0);
+	unmap_by_reset(PAGE(8));
+	unstick(&stuck);
+	mvgpu_unmap(stuck.m);
+	mvgpu_unmap(h.m);
+	unit_settle();
+	assert_int_equal(sight.hidden, 1);
+	assert_false(sight.late);
+	(void)state;
+}
+
+/* A user outlives the mapping, and its memory does not */
+static void looked_at(void **state)
+{
+	struct mvgpu_scanout so = {};
+	struct held h;
+
+	shim_vmm_map(0, 4, 4, RW);
+	assert_int_equal(map_one(&h, 0, PAGE(4)), 0);
+	mvgpu_scanout_memory(&so, h.m);
+	assert_ptr_equal(so.mapping, h.m);
+	assert_false(mvgpu_mapping_doomed(so.mapping));
+	mvgpu_unmap(h.m);
+	unit_settle();
+	assert_int_equal(shim_pinned(), 0);
+	assert_true(mvgpu_mapping_doomed(so.mapping));
+	mvgpu_mapping_put(so.mapping);
+	mvgpu_mapping_put(NULL);
+	(void)state;
+}
+
+static int parts(struct held *h, const struct mvgpu_range *range, unsigned int n)
+{
+	memset(h, 0, sizeof(*h));
+	memcpy(h->range, range, n * sizeof(*range));
+	h->n = n;
+	return map_ranges(h);
+}
+
+/* The pages of a picture: in whole, and nothing else */
+static void pages_of_a_part(void **state)
+{
+	const struct mvgpu_range whole[] = { { PAGE(8), PAGE(2) }, { PAGE(3), PAGE(3) } };
+	const struct mvgpu_range halves[] = { { PAGE(8), 2048 }, { PAGE(3), PAGE(1) } };
+	const struct mvgpu_range crooked[] = { { PAGE(8) + 64, PAGE(2) } };
+	const unsigned int gfn[] = { 8, 9, 3, 4, 5 };
+	unsigned long pfn[6];
+	struct held h;
+	unsigned int i;
+
+	shim_vmm_map(0, 16, 4, RW);
+	assert_int_equal(parts(&h, whole, 2), 0);
+	assert_int_equal(mvgpu_mapping_pages(h.m, 0, PAGE(5), pfn), 0);
+	for (i = 0; i < 5; i++)
+		assert_int_equal(pfn[i], page_to_pfn(shim_vmm_page(gfn[i])));
+	pfn[3] = 0;
+	assert_int_equal(mvgpu_mapping_pages(h.m, PAGE(1), PAGE(2) + 1, pfn), 0);
+	for (i = 0; i < 3; i++)
+		assert_int_equal(pfn[i], page_to_pfn(shim_vmm_page(gfn[1 + i])));
+	assert_int_equal(pfn[3], 0);
+	assert_int_equal(mvgpu_mapping_pages(h.m, PAGE(4), PAGE(1) + 1, pfn), -EINVAL);
+	assert_int_equal(mvgpu_mapping_pages(h.m, PAGE(5), 1, pfn), -EINVAL);
+	assert_int_equal(mvgpu_mapping_pages(h.m, U64_MAX, 1, pfn), -EINVAL);
+	assert_int_equal(mvgpu_mapping_pages(h.m, 4, 8, pfn), -EINVAL);
+	mvgpu_unmap(h.m);
+	unit_settle();
+
+	assert_int_equal(parts(&h, halves, 2), 0);
+	assert_int_equal(mvgpu_mapping_pages(h.m, 0, 2048, pfn), 0);
+	assert_int_equal(mvgpu_mapping_pages(h.m, 0, 2049, pfn), -EINVAL);
+	assert_int_equal(mvgpu_mapping_pages(h.m, 2048, PAGE(1), pfn), 0);
+	assert_int_equal(pfn[0], page_to_pfn(shim_vmm_page(3)));
+	mvgpu_unmap(h.m);
+	unit_settle();
+
+	assert_int_equal(parts(&h, crooked, 1), 0);
+	assert_int_equal(mvgpu_mapping_pages(h.m, 0, 64, pfn), -EINVAL);
+	assert_int_equal(mvgpu_mapping_pages(h.m, PAGE(1) - 64, PAGE(1), pfn), 0);
+	assert_int_equal(pfn[0], page_to_pfn(shim_vmm_page(9)));
+	mvgpu_unmap(h.m);
+	(void)state;
+}
+
 /* The vendor driver's reset ends it without the revoke callback */
 static void quarantine_ends_by_reset(void **state)
 {
@@ -288,9 +447,7 @@ static void quarantine_ends_by_reset(void **state)
 	shim_vmm_map(0, 4, 4, RW);
 	assert_int_equal(map_one(&h, 0, PAGE(4)), 0);
 	h.stuck = true;
-	shim_vmm_unmap(0);
-	while (atomic_long_read(&vgpu.t.quarantined))
-		usleep(1000);
+	unmap_by_reset(0);
 	assert_int_equal(shim_referenced(), 0);
 	unstick(&h);
 	mvgpu_unmap(h.m);
@@ -1179,7 +1336,9 @@ int main(void)
 		type1(revoked_and_gone), iommufd(revoked_and_gone),
 		type1(revoked_with_the_run), iommufd(revoked_with_the_run),
 		type1(unmap_in_revoke), type1(quarantine), iommufd(quarantine),
-		type1(quarantine_ends_by_reset), type1(container_race), iommufd(detach),
+		type1(quarantine_ends_by_reset), type1(out_of_sight), iommufd(out_of_sight),
+		type1(out_of_sight_by_reset), type1(looked_at), type1(pages_of_a_part),
+		type1(container_race), iommufd(detach),
 		type1(bad_addresses), iommufd(bad_addresses), type1(bad_calls),
 		type1(read_only), iommufd(read_only), type1(quota), type1(idle_cache),
 		type1(reference_limit), type1(closed), type1(hangs_at_the_end), type1(bypass),

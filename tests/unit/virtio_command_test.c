@@ -3,6 +3,7 @@
  * virtio_command_test.c - a guest's commands on their way to a physical virtio-gpu and back:
  * kernel/gvt/virtio/{command,resource,display,sched,vgpu}.c
  */
+#include <drm/drm_fourcc.h>
 #include "virtio_hw.h"
 
 #define PICTURE		0x100000ull	/* memory for a backing */
@@ -321,6 +322,39 @@ static void display(void **state)
 	assert_ok(put_scanout(1, 1));
 	assert_int_not_equal(hw.scanout[2], 0);
 	assert_int_equal(hw.scanout[1], 0);
+	stop();
+}
+
+/* What the VMM is told of the first head: what that shows, and where the guest has it */
+static void plane(void **state)
+{
+	struct mvgpu_scanout so = {};
+
+	(void)state;
+	start(3);
+	assert_int_equal(vg_driver.scanout(&vgpu, &so), -ENODEV);
+	picture(1);
+	assert_ok(put_scanout(1, 1));
+	assert_int_equal(vg_driver.scanout(&vgpu, &so), -ENODEV);
+	assert_ok(put_scanout(0, 1));
+	assert_int_equal(vg_driver.scanout(&vgpu, &so), 0);
+	assert_int_equal(so.format, DRM_FORMAT_XRGB8888);
+	assert_int_equal(so.bpp, 32);
+	assert_int_equal(so.width, 64);
+	assert_int_equal(so.height, 64);
+	assert_int_equal(so.stride, 64 * 4);
+	assert_int_equal(so.offset, 0);
+	assert_ptr_equal(so.mapping, one.head[0].res->hw_backing->mapping);
+	mvgpu_mapping_put(so.mapping);
+
+	/* the hardware goes on with its copy, of which the VMM has none */
+	assert_ok(put_simple(CMD(RESOURCE_DETACH_BACKING), 1));
+	so = (struct mvgpu_scanout){};
+	assert_int_equal(vg_driver.scanout(&vgpu, &so), 0);
+	assert_int_equal(so.width, 64);
+	assert_null(so.mapping);
+	assert_ok(put_scanout(0, 0));
+	assert_int_equal(vg_driver.scanout(&vgpu, &so), -ENODEV);
 	stop();
 }
 
@@ -765,6 +799,7 @@ int main(void)
 		cmocka_unit_test(fences),
 		cmocka_unit_test(nonsense),
 		cmocka_unit_test(display),
+		cmocka_unit_test(plane),
 		cmocka_unit_test(revoked),
 		cmocka_unit_test(retry),
 		cmocka_unit_test(no_room),

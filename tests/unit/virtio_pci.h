@@ -123,12 +123,13 @@ void mvgpu_irq_lower(struct mvgpu *v)
 
 static inline u64 bar_read(unsigned int bar, u64 offset, unsigned int size)
 {
-	return pci.bar[bar]->read(&vgpu, offset, size);
+	return pci.bar[bar]->read ? pci.bar[bar]->read(&vgpu, offset, size) : 0;
 }
 
 static inline void bar_write(unsigned int bar, u64 offset, unsigned int size, u64 val)
 {
-	pci.bar[bar]->write(&vgpu, offset, size, val);
+	if (pci.bar[bar]->write)
+		pci.bar[bar]->write(&vgpu, offset, size, val);
 }
 
 static inline bool pci_is_cap(u16 offset)
@@ -140,7 +141,7 @@ static inline bool pci_is_cap(u16 offset)
 static inline u32 pci_read(u16 offset, unsigned int size)
 {
 	if (pci_is_cap(offset))
-		pci.cap_ops->read(&vgpu, &pci.cfg.val[pci.cap], offset - pci.cap);
+		pci.cap_ops->access(&vgpu, &pci.cfg.val[pci.cap], offset - pci.cap, false);
 	return mvgpu_config_read(&pci.cfg, offset, size);
 }
 
@@ -148,7 +149,7 @@ static inline void pci_write(u16 offset, unsigned int size, u32 val)
 {
 	mvgpu_config_write(&pci.cfg, offset, size, val);
 	if (pci_is_cap(offset))
-		pci.cap_ops->write(&vgpu, &pci.cfg.val[pci.cap], offset - pci.cap);
+		pci.cap_ops->access(&vgpu, &pci.cfg.val[pci.cap], offset - pci.cap, true);
 }
 
 /* The function at power-on */

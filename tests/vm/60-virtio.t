@@ -8,6 +8,7 @@
 use v5.36;
 use FindBin;
 use lib "$FindBin::Bin/lib";
+use MVGPU::Image;
 use MVGPU::Iommus;
 use MVGPU::Rig;
 use Test::More;
@@ -24,11 +25,28 @@ sub counters_are_zero($rig, $uuid, $when)
 	is $rig->vgpu($uuid, $_), 0, "$when: $_ is 0" for qw(pinned quarantined);
 }
 
+# What its QEMU displays: the first head, whatever that shows and wherever the guest draws it
+sub display($rig, $guest, $uuid, $picture)
+{
+	my @own = (device => 'vgpu0');
+
+	$guest->shows($picture, 'its QEMU displays head 0', @own);
+	is $rig->vgpu($uuid, 'mode'), $picture->size . 'x32', 'the host sees its mode';
+	$picture = $guest->draw('other', '', head => 0);
+	$guest->shows($picture, 'another picture', @own);
+	$picture = $guest->draw('small', '800x600', head => 0);
+	is $rig->vgpu($uuid, 'mode'), '800x600x32', 'it changes its mode';
+	$guest->shows($picture, 'a picture in another mode', @own);
+	$rig->shows($picture, 'which is on the physical head, too', device => 'gpu0', head => 0);
+	return $picture;
+}
+
 # Two heads of one guest, before and after its driver is unbound
 sub heads($rig, $bdf, %o)
 {
 	my $uuid = $rig->create_vgpu($bdf, 'virtio-pci-2h256m');
-	my $guest = $rig->guest(name => 'a', vgpu => $uuid, modules => ['virtio_gpu'], %o);
+	my $guest = $rig->guest(name => 'a', vgpu => $uuid, modules => ['virtio_gpu'],
+		display => 1, %o);
 	my $virtio = $guest->must('ls /sys/bus/virtio/drivers/virtio_gpu | grep virtio');
 	my $driver = '/sys/bus/virtio/drivers/virtio_gpu';
 
@@ -37,9 +55,14 @@ sub heads($rig, $bdf, %o)
 		$rig->shows($pictures[$_], "$round: physical head $_ shows head $_",
 			device => 'gpu0', head => $_) for 0, 1;
 		cmp_ok $rig->vgpu($uuid, 'pinned'), '>', 1000, 'the pictures are pinned';
+		my $last = display($rig, $guest, $uuid, $pictures[0]);
 		$guest->undraw;
 		$guest->must("echo $virtio >$driver/unbind");
 		counters_are_zero($rig, $uuid, 'its driver unbound');
+		is $rig->vgpu($uuid, 'mode'), 'off', 'its head is off';
+		my ($width, $height) = split /x/, $last->size;
+		$guest->shows(MVGPU::Image->flat(0, $width, $height), 'its QEMU displays nothing',
+			device => 'vgpu0');
 		$guest->must("echo $virtio >$driver/bind");
 	}
 	$guest->draw('last', '', head => 0);

@@ -47,10 +47,10 @@ sub run_iommu($name, $kernel)
 	my $picture = screen($rig);
 	cmp_ok $picture->differing($blank), '>', 1000, 'a third vGPU shows a picture';
 
-	my $complaint = $rig->run("$client --silent @uuids[0, 1]");
+	my ($complaint) = $rig->run("$client --silent @uuids[0, 1]");
 	isnt $complaint, 0, 'a command without an answer fails a test';
 	for my $way ($rig->ways) {
-		for my $group (qw(command ring reset memory)) {
+		for my $group (qw(command ring reset memory plane)) {
 			$rig->relay_tap("$client $way --only '$group:' @uuids[0, 1] 2>&1", "$group $way",
 				timeout => 500);
 			$rig->shows($picture, "$group: the third vGPU's picture is the same",
@@ -70,10 +70,30 @@ sub run_iommu($name, $kernel)
 	$rig->stop;
 }
 
+# Negative control: modules that let memory go without taking it out of anybody's sight
+sub skip_revoke($kernel)
+{
+	my $rig = MVGPU::Rig->new(kernel => $kernel, variant => 'skip-revoke',
+		gpus => ['virtio-gpu-pci,max_outputs=4,id=gpu0']);
+
+	$rig->boot;
+	$rig->load_modules(qw(mvgpu mvgpu-virtio));
+	my $bdf = $rig->adopt_virtio;
+	my @uuids = map { $rig->create_vgpu($bdf, 'virtio-pci-1h64m') } 1, 2;
+
+	$rig->must("$client --only 'plane: it shows*' @uuids");
+	my ($complaint, $said) = $rig->run("$client --only 'plane: the memory goes*' @uuids 2>&1");
+	isnt $complaint, 0, 'a plane that goes on showing memory that has gone fails a test';
+	like $said, qr/^not ok \d+ - plane: the memory goes$/m, 'when nobody looks meanwhile';
+	like $said, qr/^not ok \d+ - plane: the memory goes while/m, 'and when somebody does';
+	$rig->stop;
+}
+
 my @models = $ENV{MVGPU_FULL} ? qw(bypass strict) : qw(bypass);
 my $kernel = $ENV{MVGPU_KERNEL} // 'host';
 
 for my $name (@models) {
 	subtest "IOMMU $name, Linux $kernel" => sub { run_iommu($name, $kernel) };
 }
+subtest "Linux $kernel, without the revoke" => sub { skip_revoke($kernel) };
 done_testing;

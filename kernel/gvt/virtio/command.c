@@ -195,13 +195,11 @@ static int handle(struct vg_vgpu *v, struct vg_queue *q, unsigned int queue,
 	else
 		error = control(v, q, chain, &req, &cmd);
 	if (!cmd) {
-		cmd = vg_cmd_local(v, queue == VG_CURSORQ ? 0 : sizeof(*cmd->resp));
+		cmd = vg_cmd_local(v, error, queue == VG_CURSORQ ? 0 : sizeof(*cmd->resp));
 		ret = -ENOMEM;
 		if (!cmd)
 			goto err_free;
 		cmd->queue = queue;
-		if (error)
-			cmd->resp->type = cpu_to_le32(error);
 	}
 	cmd->guest = true;
 	cmd->hdr = req.hdr;

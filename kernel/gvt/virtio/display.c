@@ -3,30 +3,31 @@
  * display.c - struct vg_head: what a vGPU's heads are, and what they show on the physical
  * heads that it owns
  */
+#include <drm/drm_fourcc.h>
+#include <linux/nospec.h>
 #include "gpu.h"
 
 #define DEFAULT_WIDTH	1280
 #define DEFAULT_HEIGHT	800
 
-/* What a head of the vGPU is plugged to: the physical one's mode, if that has one */
-static void head_update(struct vg_vgpu *v, unsigned int i)
+/* Heads prefer the physical ones' modes, where those have one. Returns if any changes. */
+bool vg_display_update(struct vg_vgpu *v)
 {
 	const struct mvgpu_type *type = mvgpu_type(v->vgpu);
-	const struct virtio_gpu_rect *mode = &v->gpu->scanout[mvgpu_head(v->vgpu, i)];
-	u32 width = le32_to_cpu(mode->width), height = le32_to_cpu(mode->height);
+	const struct virtio_gpu_rect *mode;
+	struct vg_head *head = v->head;
+	bool changed = false;
+	u32 width, height;
 
-	v->head[i].width = min_t(u32, width ?: DEFAULT_WIDTH, type->max_width);
-	v->head[i].height = min_t(u32, height ?: DEFAULT_HEIGHT, type->max_height);
-}
-
-/* A new vGPU's heads */
-void vg_display_init(struct vg_vgpu *v)
-{
-	unsigned int i;
-
-	v->num_heads = mvgpu_type(v->vgpu)->heads;
-	for (i = 0; i < v->num_heads; i++)
-		head_update(v, i);
+	for (; head < v->head + v->num_heads; head++) {
+		mode = &v->gpu->scanout[mvgpu_head(v->vgpu, head - v->head)];
+		width = min_t(u32, le32_to_cpu(mode->width) ?: DEFAULT_WIDTH, type->max_width);
+		height = min_t(u32, le32_to_cpu(mode->height) ?: DEFAULT_HEIGHT, type->max_height);
+		changed |= head->width != width || head->height != height;
+		head->width = width;
+		head->height = height;
+	}
+	return changed;
 }
 
 /* What follows returns 0 and a command, or VIRTIO_GPU_RESP_ERR_* */
@@ -35,11 +36,10 @@ u32 vg_display_info(struct vg_vgpu *v, struct vg_cmd **cmd)
 	struct virtio_gpu_resp_display_info *resp;
 	unsigned int i;
 
-	*cmd = vg_cmd_local(v, sizeof(*resp));
+	*cmd = vg_cmd_local(v, VIRTIO_GPU_RESP_OK_DISPLAY_INFO, sizeof(*resp));
 	if (!*cmd)
 		return VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY;
 	resp = (void *)(*cmd)->resp;
-	resp->hdr.type = cpu_to_le32(VIRTIO_GPU_RESP_OK_DISPLAY_INFO);
 	for (i = 0; i < v->num_heads; i++) {
 		resp->pmodes[i].enabled = cpu_to_le32(1);
 		resp->pmodes[i].r.width = cpu_to_le32(v->head[i].width);
@@ -54,11 +54,10 @@ u32 vg_display_edid(struct vg_vgpu *v, u32 head, struct vg_cmd **cmd)
 
 	if (head >= v->num_heads)
 		return VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
-	*cmd = vg_cmd_local(v, sizeof(*resp));
+	*cmd = vg_cmd_local(v, VIRTIO_GPU_RESP_OK_EDID, sizeof(*resp));
 	if (!*cmd)
 		return VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY;
 	resp = (void *)(*cmd)->resp;
-	resp->hdr.type = cpu_to_le32(VIRTIO_GPU_RESP_OK_EDID);
 	resp->size = cpu_to_le32(MVGPU_EDID_SIZE);
 	mvgpu_edid(resp->edid, v->head[head].width, v->head[head].height, head);
 	return 0;
@@ -175,6 +174,47 @@ static int replay_head(struct vg_vgpu *v, unsigned int i, struct list_head *cmds
 	return ret;
 }
 
+/* The DRM's name of a virtio format, 0 if that has none; each has four bytes a pixel */
+u32 vg_display_fourcc(u32 format)
+{
+	static const u32 fourcc[] = {
+		[VIRTIO_GPU_FORMAT_B8G8R8A8_UNORM] = DRM_FORMAT_ARGB8888,
+		[VIRTIO_GPU_FORMAT_B8G8R8X8_UNORM] = DRM_FORMAT_XRGB8888,
+		[VIRTIO_GPU_FORMAT_A8R8G8B8_UNORM] = DRM_FORMAT_BGRA8888,
+		[VIRTIO_GPU_FORMAT_X8R8G8B8_UNORM] = DRM_FORMAT_BGRX8888,
+		[VIRTIO_GPU_FORMAT_R8G8B8A8_UNORM] = DRM_FORMAT_ABGR8888,
+		[VIRTIO_GPU_FORMAT_X8B8G8R8_UNORM] = DRM_FORMAT_RGBX8888,
+		[VIRTIO_GPU_FORMAT_A8B8G8R8_UNORM] = DRM_FORMAT_RGBA8888,
+		[VIRTIO_GPU_FORMAT_R8G8B8X8_UNORM] = DRM_FORMAT_XBGR8888,
+	};
+
+	return format < ARRAY_SIZE(fourcc) ?
+	       fourcc[array_index_nospec(format, ARRAY_SIZE(fourcc))] : 0;
+}
+
+/* What the first head shows, where the guest has drawn it */
+int vg_display_picture(struct mvgpu *vgpu, struct mvgpu_scanout *so)
+{
+	struct vg_vgpu *v = mvgpu_priv(vgpu);
+	const struct virtio_gpu_rect *r = &v->head[0].scanout.r;
+	const struct vg_resource *res;
+
+	spin_lock_irq(&v->gpu->lock);
+	res = v->head[0].res;
+	if (res) {
+		so->format = vg_display_fourcc(res->format);
+		so->bpp = 32;
+		so->width = le32_to_cpu(r->width);
+		so->height = le32_to_cpu(r->height);
+		so->stride = res->width * 4;
+		so->offset = (u64)le32_to_cpu(r->y) * so->stride + 4ull * le32_to_cpu(r->x);
+		if (res->hw_backing)
+			mvgpu_scanout_memory(so, res->hw_backing->mapping);
+	}
+	spin_unlock_irq(&v->gpu->lock);
+	return res ? 0 : -ENODEV;
+}
+
 /* What tells restarted hardware what a vGPU's heads show, while that is stopped */
 int vg_display_replay(struct vg_vgpu *v, struct list_head *cmds)
 {
@@ -189,17 +229,8 @@ int vg_display_replay(struct vg_vgpu *v, struct list_head *cmds)
 /* The physical heads may have other modes than before */
 void vg_display_changed(struct vg_vgpu *v)
 {
-	bool changed = false;
-	unsigned int i;
-
 	mutex_lock(&v->t.lock);
-	for (i = 0; i < v->num_heads; i++) {
-		struct vg_head before = v->head[i];
-
-		head_update(v, i);
-		changed |= before.width != v->head[i].width || before.height != v->head[i].height;
-	}
-	if (changed) {
+	if (vg_display_update(v)) {
 		atomic_or(VIRTIO_GPU_EVENT_DISPLAY, &v->events);
 		vg_transport_config_changed(&v->t);
 	}

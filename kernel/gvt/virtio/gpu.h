@@ -210,7 +210,7 @@ struct vg_cmd *vg_cmd_alloc(struct vg_vgpu *v, u32 type, size_t req_len, size_t 
 			    gfp_t gfp);
 struct vg_cmd *vg_cmd_new(struct vg_vgpu *v, const void *req, size_t len,
 			  struct vg_resource *res, enum vg_effect effect, gfp_t gfp);
-struct vg_cmd *vg_cmd_local(struct vg_vgpu *v, size_t resp_len);
+struct vg_cmd *vg_cmd_local(struct vg_vgpu *v, u32 type, size_t resp_len);
 int vg_cmd_list(struct list_head *cmds, struct vg_cmd *cmd);
 void vg_cmd_free(struct vg_cmd *cmd);
 void vg_cmd_set_res(struct vg_cmd *cmd, struct vg_resource *res, enum vg_effect effect);
@@ -246,13 +246,15 @@ void vg_resources_drop(struct vg_vgpu *v);
 int vg_resources_replay(struct vg_vgpu *v, struct list_head *cmds);
 
 /* display.c */
-void vg_display_init(struct vg_vgpu *v);
+bool vg_display_update(struct vg_vgpu *v);
 u32 vg_display_info(struct vg_vgpu *v, struct vg_cmd **cmd);
 u32 vg_display_edid(struct vg_vgpu *v, u32 head, struct vg_cmd **cmd);
 u32 vg_display_scanout(struct vg_vgpu *v, const struct virtio_gpu_set_scanout *req,
 		       struct vg_cmd **cmd);
 struct vg_cmd *vg_display_cursor(struct vg_vgpu *v, const struct virtio_gpu_update_cursor *req);
 void vg_display_off(struct vg_vgpu *v);
+u32 vg_display_fourcc(u32 format);
+int vg_display_picture(struct mvgpu *vgpu, struct mvgpu_scanout *so);
 int vg_display_replay(struct vg_vgpu *v, struct list_head *cmds);
 void vg_display_changed(struct vg_vgpu *v);
 

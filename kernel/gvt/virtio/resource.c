@@ -102,16 +102,6 @@ static struct vg_cmd *create_cmd(struct vg_resource *res, enum vg_effect effect)
 	return vg_cmd_new(res->v, &req, sizeof(req), res, effect, GFP_KERNEL_ACCOUNT);
 }
 
-static bool format_known(u32 format)
-{
-	return (format >= VIRTIO_GPU_FORMAT_B8G8R8A8_UNORM &&
-		format <= VIRTIO_GPU_FORMAT_X8R8G8B8_UNORM) ||
-	       format == VIRTIO_GPU_FORMAT_R8G8B8A8_UNORM ||
-	       format == VIRTIO_GPU_FORMAT_X8B8G8R8_UNORM ||
-	       format == VIRTIO_GPU_FORMAT_A8B8G8R8_UNORM ||
-	       format == VIRTIO_GPU_FORMAT_R8G8B8X8_UNORM;
-}
-
 /* What follows returns 0 and what the hardware is to be told, or VIRTIO_GPU_RESP_ERR_* */
 u32 vg_resource_create(struct vg_vgpu *v, const struct virtio_gpu_resource_create_2d *req,
 		       struct vg_cmd **cmd)
@@ -124,8 +114,7 @@ u32 vg_resource_create(struct vg_vgpu *v, const struct virtio_gpu_resource_creat
 
 	if (!id || vg_resource_find(v, id))
 		return VIRTIO_GPU_RESP_ERR_INVALID_RESOURCE_ID;
-	/* every format has four bytes a pixel */
-	if (!format_known(format) ||
+	if (!vg_display_fourcc(format) ||
 	    check_mul_overflow((u64)width * 4, (u64)height, &size) || !size)
 		return VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
 	if (v->num_resources >= VG_MAX_RESOURCES ||
@@ -316,21 +305,19 @@ u32 vg_resource_back_again(struct vg_resource *res)
 	struct vg_backing *old = res->backing;
 	struct mvgpu_range *range;
 	struct vg_cmd *cmd;
-	unsigned int num;
 	u32 error;
 
-	num = old->num;
-	range = kvmalloc_array(num, sizeof(*range), GFP_KERNEL_ACCOUNT);
+	range = kvmalloc_array(old->num, sizeof(*range), GFP_KERNEL_ACCOUNT);
 	if (!range)
 		return VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY;
-	memcpy(range, old->range, num * sizeof(*range));
+	memcpy(range, old->range, old->num * sizeof(*range));
 	kref_get(&old->ref);
 	forget_backing(res);
-	error = vg_resource_attach(res, range, num, &cmd);
+	error = vg_resource_attach(res, range, old->num, &cmd);
 	if (error) {
 		/* still what the guest has attached, if it comes back */
 		res->backing = old;
-		res->v->num_ranges += num;
+		res->v->num_ranges += old->num;
 		return error;
 	}
 	vg_backing_put(old);

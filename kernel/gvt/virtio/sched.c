@@ -71,14 +71,17 @@ struct vg_cmd *vg_cmd_new(struct vg_vgpu *v, const void *req, size_t len,
 	return cmd;
 }
 
-/* A command that needs no hardware, with room for its answer */
-struct vg_cmd *vg_cmd_local(struct vg_vgpu *v, size_t resp_len)
+/* A command that needs no hardware to be answered with @type, if there is room for that */
+struct vg_cmd *vg_cmd_local(struct vg_vgpu *v, u32 type, size_t resp_len)
 {
 	struct vg_cmd *cmd = vg_cmd_alloc(v, 0, sizeof(struct virtio_gpu_ctrl_hdr), resp_len,
 					  GFP_KERNEL_ACCOUNT);
 
-	if (cmd)
-		cmd->local = true;
+	if (!cmd)
+		return NULL;
+	cmd->local = true;
+	if (resp_len)
+		cmd->resp->type = cpu_to_le32(type);
 	return cmd;
 }
 
@@ -193,15 +196,13 @@ static void untake_effect(struct vg_cmd *cmd, bool reset)
 			break;
 		if (!reset) {
 			backing->state = VG_BACKING_ON;
-			break;
-		}
-		if (backing->revoked) {
+		} else if (backing->revoked) {
 			backing_off(cmd);
-			break;
+		} else {
+			backing->state = VG_BACKING_NEW;
+			if (cmd->res->hw_backing != backing)
+				set_hw_backing(cmd->res, backing);
 		}
-		backing->state = VG_BACKING_NEW;
-		if (cmd->res->hw_backing != backing)
-			set_hw_backing(cmd->res, backing);
 		break;
 	default:
 		break;

@@ -361,16 +361,6 @@ static void modern_write(struct mvgpu *vgpu, u64 offset, unsigned int size, u64 
 	mutex_unlock(&t->lock);
 }
 
-/* Nothing but the MSI-X table is in its BAR */
-static u64 msix_read(struct mvgpu *vgpu, u64 offset, unsigned int size)
-{
-	return 0;
-}
-
-static void msix_write(struct mvgpu *vgpu, u64 offset, unsigned int size, u64 val)
-{
-}
-
 /*
  * 4.1.4.9: the registers through configuration space. An access to pci_cfg_data is one to
  * what the other fields name, if they name anything.
@@ -397,18 +387,6 @@ static void cfg_access(struct mvgpu *vgpu, void *data, unsigned int accessed, bo
 	}
 }
 
-static void cfg_read(struct mvgpu *vgpu, void *data, unsigned int accessed)
-{
-	cfg_access(vgpu, data, accessed, false);
-}
-
-static void cfg_write(struct mvgpu *vgpu, void *data, unsigned int accessed)
-{
-	cfg_access(vgpu, data, accessed, true);
-}
-
-static const struct mvgpu_cap_ops cfg_ops = { .read = cfg_read, .write = cfg_write };
-
 /* What follows the three bytes that every vendor-specific capability begins with */
 #define CAP_BODY	offsetof(struct virtio_pci_cap, cfg_type)
 
@@ -428,6 +406,7 @@ static int add_area(struct mvgpu *vgpu, u8 type, unsigned int area)
 
 static int add_cfg_window(struct mvgpu *vgpu)
 {
+	static const struct mvgpu_cap_ops ops = { .access = cfg_access };
 	const struct virtio_pci_cfg_cap cap = { .cap.cfg_type = VIRTIO_PCI_CAP_PCI_CFG };
 	const struct virtio_pci_cfg_cap writable = {
 		.cap.bar = U8_MAX,
@@ -437,7 +416,7 @@ static int add_cfg_window(struct mvgpu *vgpu)
 	};
 
 	return mvgpu_add_active_cap(vgpu, (u8 *)&cap + CAP_BODY, (u8 *)&writable + CAP_BODY,
-				    sizeof(cap) - CAP_BODY, &cfg_ops);
+				    sizeof(cap) - CAP_BODY, &ops);
 }
 
 /*
@@ -456,7 +435,7 @@ int vg_transport_init(struct vg_transport *t, struct mvgpu *vgpu,
 		.class = PCI_CLASS_DISPLAY_OTHER << 8,
 		.revision = 1,
 	};
-	static const struct mvgpu_bar_ops msix = { 1, 4, msix_read, msix_write };
+	static const struct mvgpu_bar_ops msix = { 1, 4 };	/* the table, and nothing else */
 	static const struct mvgpu_bar_ops modern = { 1, 4, modern_read, modern_write };
 
 	if ((void *)t != mvgpu_priv(vgpu) || config_size > AREA_SIZE ||

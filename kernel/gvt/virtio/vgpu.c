@@ -91,7 +91,8 @@ static int vg_vgpu_init(struct mvgpu *vgpu)
 	if (ret)
 		return ret;
 	mutex_lock(&gpu->vgpus_lock);
-	vg_display_init(v);
+	v->num_heads = mvgpu_type(vgpu)->heads;
+	vg_display_update(v);
 	mutex_lock(&gpu->recovery);
 	spin_lock_irq(&gpu->lock);
 	list_add_tail(&v->node, &gpu->vgpus);
@@ -126,9 +127,7 @@ static void vg_vgpu_fini(struct mvgpu *vgpu)
 /* Only a reset of the whole GPU stops it for certain; the others' work is done again */
 static int vg_vgpu_quiesce(struct mvgpu *vgpu)
 {
-	struct vg_vgpu *v = mvgpu_priv(vgpu);
-
-	return vg_gpu_recover(v->gpu);
+	return vg_gpu_recover(mvgpu_parent_priv(mvgpu_parent(vgpu)));
 }
 
 struct mvgpu_driver vg_driver = {
@@ -140,5 +139,6 @@ struct mvgpu_driver vg_driver = {
 	.init = vg_vgpu_init,
 	.fini = vg_vgpu_fini,
 	.reset = vg_vgpu_reset,
+	.scanout = vg_display_picture,
 	.quiesce = vg_vgpu_quiesce,
 };

@@ -73,20 +73,9 @@ static const struct mvgpu_bar_ops test_bar_ops = {
 	.write = test_write,
 };
 
-static u64 msix_bar_read(struct mvgpu *vgpu, u64 offset, unsigned int size)
-{
-	return 0;
-}
-
-static void msix_bar_write(struct mvgpu *vgpu, u64 offset, unsigned int size, u64 val)
-{
-}
-
 static const struct mvgpu_bar_ops msix_bar_ops = {
 	.min_access = 4,
 	.max_access = 4,
-	.read = msix_bar_read,
-	.write = msix_bar_write,
 };
 
 static int test_vgpu_init(struct mvgpu *vgpu)

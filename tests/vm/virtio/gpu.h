@@ -150,11 +150,13 @@ void neighbour_works(struct gpu *g);
 int flood(const struct env *env, const char *size);
 int leisure(const struct env *env, const char *rate);
 int hold_picture(const struct env *env);
+int lose_picture(const struct env *env, const char *what);
 
 extern const struct group group_command;
 extern const struct group group_ring;
 extern const struct group group_reset;
 extern const struct group group_memory;
+extern const struct group group_plane;
 extern const struct group group_silent;
 
 #endif

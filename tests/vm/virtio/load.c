@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
  * Owns what virtio-test does that is no test: guests that ask for all of the GPU's time, for
- * a little of it at regular times, or for a picture to stay.
+ * a little of it at regular times, for a picture to stay, or for its memory to go.
  */
 #include <signal.h>
 #include <stdio.h>
@@ -159,4 +159,68 @@ int hold_picture(const struct env *env)
 	fflush(stdout);
 	for (;;)
 		pause();
+}
+
+/* A picture of one colour */
+static void paint(__u32 *pixels, unsigned int edge, __u32 colour)
+{
+	unsigned int i;
+
+	for (i = 0; i < edge * edge; i++)
+		pixels[i] = colour;
+}
+
+/**
+ * lose_picture() - show a picture whose memory goes away and is used for something else
+ * @env: the command line
+ * @what: two colours, FIRST,SECOND
+ *
+ * Each SIGUSR1 is a step: the memory goes, is painted in the other colour, and the device is
+ * told to take the picture from there (this says GONE and the answers); or it comes back as it
+ * is, and is taken from (BACK and the answers). It says HOLDING first. No counters are read,
+ * so that it works wherever VFIO has the device.
+ *
+ * Return: an exit status.
+ */
+int lose_picture(const struct env *env, const char *what)
+{
+	const unsigned int edge = 256, size = edge * edge * 4;
+	struct virtio_gpu_transfer_to_host_2d transfer = transfer_req(1, edge, edge);
+	struct virtio_gpu_resource_flush flush = flush_req(1, edge, edge);
+	struct virtio_gpu_set_scanout scanout = scanout_req(0, 1, edge, edge);
+	unsigned int colour[2], i;
+	sigset_t turn;
+	__u32 answer;
+	struct gpu g;
+	void *p;
+	int nr;
+
+	if (sscanf(what, "%x,%x", &colour[0], &colour[1]) != 2) {
+		fprintf(stderr, "virtio-test: %s are no colours\n", what);
+		return 2;
+	}
+	sigemptyset(&turn);
+	sigaddset(&turn, SIGUSR1);
+	sigprocmask(SIG_BLOCK, &turn, NULL);
+	gpu_open(&g, env, 0);
+	p = map_backing(&g, size);
+	paint(p, edge, colour[0]);
+	make_picture(&g, 1, edge, edge, BACKING);
+	ANSWERS(&g, "the transfer", transfer, VIRTIO_GPU_RESP_OK_NODATA);
+	ANSWERS(&g, "the scanout", scanout, VIRTIO_GPU_RESP_OK_NODATA);
+	ANSWERS(&g, "the flush", flush, VIRTIO_GPU_RESP_OK_NODATA);
+	printf("HOLDING\n");
+	for (i = 1;; i++) {
+		fflush(stdout);
+		OK(!sigwait(&turn, &nr), "sigwait");
+		if (i % 2) {
+			unmap_iova(&g.f, BACKING, size);
+			paint(p, edge, colour[(i + 1) / 2 % 2]);
+		} else {
+			map_iova(&g.f, BACKING, p, size, RW);
+		}
+		answer = ask(&g, &transfer, sizeof(transfer));
+		printf("%s 0x%x 0x%x\n", i % 2 ? "GONE" : "BACK", answer,
+		       ask(&g, &flush, sizeof(flush)));
+	}
 }

@@ -9,7 +9,7 @@
 #include "gpu.h"
 
 static const struct group *const groups[] = {
-	&group_command, &group_ring, &group_reset, &group_memory, NULL,
+	&group_command, &group_ring, &group_reset, &group_memory, &group_plane, NULL,
 };
 
 /* What must fail, for the others to mean anything */
@@ -20,6 +20,7 @@ static const char usage[] =
 	"       virtio-test --flood SECONDS WIDTHxHEIGHT UUID\n"
 	"       virtio-test --leisure SECONDS RATE UUID\n"
 	"       virtio-test --hold UUID\n"
+	"       virtio-test --lose FIRST,SECOND UUID\n"
 	"\n"
 	"A UUID of an mvgpu-virtio vGPU with a head may be a sysfs path.\n"
 	"\n"
@@ -34,11 +35,14 @@ static const char usage[] =
 	"                   update a small picture RATE times a second; print how often that\n"
 	"                   was done and how long it took\n"
 	"  --hold           show a picture until killed\n"
+	"  --lose FIRST,SECOND\n"
+	"                   show a picture of one colour until killed; at each SIGUSR1, take its\n"
+	"                   memory away and paint it in the other, or bring it back\n"
 	"  --help           print this\n";
 
 int main(int argc, char **argv)
 {
-	enum { LIST, ONLY, SECONDS, TIMEOUT, IOMMUFD, SILENT, FLOOD, LEISURE, HOLD, HELP };
+	enum { LIST, ONLY, SECONDS, TIMEOUT, IOMMUFD, SILENT, FLOOD, LEISURE, HOLD, LOSE, HELP };
 	static const struct option options[] = {
 		{ "list", no_argument, NULL, LIST },
 		{ "only", required_argument, NULL, ONLY },
@@ -49,6 +53,7 @@ int main(int argc, char **argv)
 		{ "flood", required_argument, NULL, FLOOD },
 		{ "leisure", required_argument, NULL, LEISURE },
 		{ "hold", no_argument, NULL, HOLD },
+		{ "lose", required_argument, NULL, LOSE },
 		{ "help", no_argument, NULL, HELP },
 		{ NULL, 0, NULL, 0 },
 	};
@@ -86,6 +91,10 @@ int main(int argc, char **argv)
 		case HOLD:
 			mode = opt;
 			break;
+		case LOSE:
+			mode = opt;
+			what = optarg;
+			break;
 		case HELP:
 			fputs(usage, stdout);
 			return 0;
@@ -108,5 +117,7 @@ int main(int argc, char **argv)
 		return leisure(&env, what);
 	if (mode == HOLD)
 		return hold_picture(&env);
+	if (mode == LOSE)
+		return lose_picture(&env, what);
 	return run_tests(&env, which, pattern, list);
 }
