@@ -89,7 +89,7 @@ sub side($self, $name, $on_done = sub { })
 	my @device = $uuid ? (vgpu => $uuid) : (devices =>
 		["virtio-gpu-pci,id=ref0,max_outputs=$heads,max_hostmem=" . ($mib << 20)]);
 	for my $job ($self->{jobs}->@*) {
-		$guest //= $self->_boot(@device);
+		$guest //= $self->boot(@device);
 		my $began = time;
 		my ($status, $output) = eval { $self->_run($guest, @$job) };
 		my $of = defined $status ? parse($job->[0], $output, $status)
@@ -113,28 +113,67 @@ sub side($self, $name, $on_done = sub { })
 	return \%results;
 }
 
-# With one processor, a guest that is busy doesn't answer. The tests want another driver's
-# device, too, for buffers to come from.
-sub _boot($self, @device)
+# A guest that is ready for tests; takes options of $rig->guest(). With one processor, a guest
+# that is busy doesn't answer. The tests want another driver's device, too, for buffers to come
+# from.
+sub boot($self, %o)
 {
 	my $guest = $self->{rig}->guest(name => 'igt', modules => [qw(virtio_gpu vgem)],
-		mem => 1024, smp => 2, files => $self->_files, @device);
+		mem => 1024, smp => 2, files => $self->_files, %o);
 
 	$guest->must('for d in dev proc sys tmp; do mkdir -p ' . INSIDE . '/$d; '
 		. 'mount --rbind /$d ' . INSIDE . '/$d; done; echo 0 >/proc/sys/kernel/printk');
 	return $guest;
 }
 
+sub _command($program, $before = 'exec')
+{
+	return "IGT_FORCE_DRIVER=virtio_gpu IGT_SRANDOM=1 $before chroot @{[INSIDE]} "
+		. "@{[TESTS]}/$program";
+}
+
 # Returns a program's exit status and output.
 sub _run($self, $guest, $program, $patterns)
 {
-	my $run = 'IGT_FORCE_DRIVER=virtio_gpu IGT_SRANDOM=1 exec chroot ' . INSIDE
-		. " @{[TESTS]}/$program";
+	my $run = _command($program);
 	my @limit = (timeout => LIMIT, quiet => 1);
 	my ($status, $output) = $guest->run("$run --run-subtest '$patterns'", @limit);
 
 	# Some are one test and take no pattern.
 	return $status == INVALID ? $guest->run($run, @limit) : ($status, $output);
+}
+
+# Starts the list in a guest, at most $limit seconds of each program, and returns. With
+# backwards => 1, the last comes first.
+sub start($self, $guest, $limit, %o)
+{
+	my $time = $guest->scaled($limit);
+	# What a program has left behind would keep the display from the next one.
+	my @lines = map {
+		my ($program, $patterns) = @$_;
+		my $command = _command($program, "timeout -k 5 $time");
+		"echo 'PROGRAM $program'; $command --run-subtest '$patterns'; s=\$?; echo; echo STATUS \$s; "
+			. "killall -9 $program 2>/dev/null"
+	} $self->{jobs}->@*;
+
+	my $script = join "\n", $o{backwards} ? reverse @lines : @lines;
+	$guest->must("cat >/tmp/igt.sh <<'EOF'\n$script\ntouch /tmp/igt.end\nEOF\n"
+		. 'rm -f /tmp/igt.end; sh /tmp/igt.sh </dev/null >/tmp/igt.out 2>&1 &');
+}
+
+# Whether what was started has come to its end
+sub ended($self, $guest) { return ($guest->run('test -e /tmp/igt.end'))[0] == 0 }
+
+# What came of it, {test => result}
+sub results($self, $guest)
+{
+	my %results;
+
+	my $output = $guest->must('cat /tmp/igt.out');
+	while ($output =~ /^PROGRAM (\S+)\n(.*?)^STATUS (\d+)$/msg) {
+		%results = (%results, parse($1, $2, $3)->%*);
+	}
+	return \%results;
 }
 
 # The programs and what they load, at their places below INSIDE

@@ -1,0 +1,126 @@
+#!/usr/bin/perl
+# SPDX-License-Identifier: MIT
+#
+# A virtio-gpu of QEMU keeps pointers to the memory behind a picture: no IOMMU would notice if
+# it were used after it went away. What is written there then must never be seen. A build that
+# doesn't tell the GPU shows that it would be. MVGPU_FULL=1 takes every IOMMU and kernel.
+
+use v5.36;
+use FindBin;
+use lib "$FindBin::Bin/lib";
+use MVGPU::Image;
+use MVGPU::Iommus;
+use MVGPU::Rig;
+use Test::More;
+
+use constant { EDGE => 256, OK => '0x1100' };
+
+my @all = qw(bypass none strict passthrough amd virtio);
+my @diagonal = ([bypass => '6.1'], [strict => '6.12']);
+my $client = '/mvgpu/build/virtio-test';
+my @colours = qw(2060a0 e01030);
+my @pictures = map { MVGPU::Image->flat(hex, EDGE, EDGE) } @colours;
+
+sub start($name, $kernel, $vgpus, %o)
+{
+	my $bypass = $name eq 'bypass';
+	my $iommu = iommu($bypass ? 'none' : $name);
+	my $platform = $bypass ? 'off' : 'on';
+	my $rig = MVGPU::Rig->new(
+		kernel => $kernel, iommu => $iommu->{iommu}, append => $iommu->{append} // '',
+		gpus => ["virtio-gpu-pci,max_outputs=4,iommu_platform=$platform,id=gpu0"], %o,
+	);
+
+	$rig->boot;
+	$rig->load_modules(qw(mvgpu mvgpu-virtio));
+	my $bdf = $rig->adopt_virtio;
+	return ($rig, $bdf, map { $rig->create_vgpu($bdf, 'virtio-pci-1h64m') } 1 .. $vgpus);
+}
+
+# Starts a VMM that shows a picture; returns its process
+sub lose($rig, $uuid, $way = '')
+{
+	my $colours = join ',', @colours;
+	my $pid = $rig->must(
+		": >/tmp/lose; $client $way --lose $colours $uuid >>/tmp/lose 2>&1 & echo \$!");
+
+	said($rig, 'HOLDING');
+	return $pid;
+}
+
+sub said($rig, $word)
+{
+	return $rig->wait_for("grep -a '^$word' /tmp/lose", 60)
+		// $rig->trouble("no $word: " . $rig->must('cat /tmp/lose'));
+}
+
+# The next step; returns what the GPU answered to a transfer and a flush.
+sub step($rig, $pid, $word)
+{
+	$rig->must(": >/tmp/lose; kill -USR1 $pid");
+	return [(split ' ', said($rig, $word))[1, 2]];
+}
+
+sub end($rig, $pid)
+{
+	$rig->must("kill $pid");
+	$rig->wait_for("! kill -0 $pid 2>/dev/null", 20) // fail 'the VMM goes';
+}
+
+sub with_revoke($name, $kernel)
+{
+	my ($rig, $bdf, @uuids) = start($name, $kernel, 2);
+	my %head = (device => 'gpu0', head => 0);
+
+	for my $way ($rig->ways) {
+		my $pid = lose($rig, $uuids[0], $way);
+		my $pinned = $rig->vgpu($uuids[0], 'pinned');
+		my $revokes = $rig->vgpu($uuids[0], 'revokes');
+		$rig->shows($pictures[0], 'the picture is there', %head);
+		for my $round (1 .. 3) {
+			my ($old, $new) = @pictures[($round - 1) % 2, $round % 2];
+			my $answers = step($rig, $pid, 'GONE');
+			isnt $answers->[0], OK, "gone: a transfer is refused: $answers->[0]";
+			is $answers->[1], OK, 'a flush is not';
+			$rig->shows($old, 'what is written to the memory is not seen', %head);
+			is $rig->vgpu($uuids[0], 'revokes'), $revokes + $round, 'one more revoke';
+			is $rig->vgpu($uuids[0], 'pinned'), $pinned - EDGE * EDGE * 4 / 4096,
+				'its pages are not pinned';
+			is_deeply step($rig, $pid, 'BACK'), [OK, OK], 'back: all is well';
+			$rig->shows($new, 'now it is seen', %head);
+			is $rig->vgpu($uuids[0], 'pinned'), $pinned, 'its pages are pinned';
+		}
+		end($rig, $pid);
+		is $rig->vgpu($uuids[0], $_), 0, "in the end, nothing is $_"
+			for qw(pinned quarantined);
+	}
+	$rig->remove_vgpu($_) for @uuids;
+	$rig->release_virtio($bdf);
+	$rig->unload_modules('mvgpu-virtio', 'mvgpu');
+	$rig->no_leaks;
+	$rig->clean_dmesg;
+	$rig->stop;
+}
+
+# Negative control: the unmap and the unpin without the revoke
+sub without_revoke($name, $kernel)
+{
+	my ($rig, undef, $uuid) = start($name, $kernel, 1, variant => 'skip-revoke');
+	my $pid = lose($rig, $uuid);
+	my $pinned = $rig->vgpu($uuid, 'pinned');
+
+	my $answers = step($rig, $pid, 'GONE');
+	is $answers->[0], OK, 'a transfer from memory that has gone goes well';
+	$rig->shows($pictures[1], 'and shows what is in it now', device => 'gpu0', head => 0);
+	cmp_ok $rig->vgpu($uuid, 'pinned'), '<', $pinned, 'though its pages are not pinned';
+	end($rig, $pid);
+	$rig->stop;
+}
+
+for (combinations(\@all, \@diagonal)) {
+	my ($name, $kernel) = @$_;
+	subtest "IOMMU $name, Linux $kernel" => sub { with_revoke($name, $kernel) };
+	subtest "IOMMU $name, Linux $kernel, without the revoke" =>
+		sub { without_revoke($name, $kernel) };
+}
+done_testing;

@@ -1,0 +1,151 @@
+#!/usr/bin/perl
+# SPDX-License-Identifier: MIT
+#
+# Guests that come and go in every way, at once, on one virtio-gpu: one is reset in a loop, one
+# is killed in mid-transfer, one has its driver unbound and bound. A fourth, with two vGPUs,
+# keeps two pictures all the while; when one of those changes, the other stays.
+# MVGPU_FULL=1 takes more rounds.
+
+use v5.36;
+use FindBin;
+use lib "$FindBin::Bin/lib";
+use MVGPU::Rig;
+use Test::More;
+
+my $rounds = $ENV{MVGPU_FULL} ? 8 : 2;
+
+# Newer virtio-gpu drivers don't wait, when they are unbound, for the hardware to let go of
+# their last objects, whosever hardware it is, and warn of it themselves.
+my @unbinding = (qr/\bdrm_mm_takedown\b/, qr/\bcut here\b/, qr/\bCall Trace:/);
+
+my $rig = MVGPU::Rig->new(mem => 3072,
+	gpus => ['virtio-gpu-pci,max_outputs=5,max_hostmem=536870912,id=gpu0']);
+$rig->boot;
+$rig->load_modules(qw(mvgpu mvgpu-virtio));
+my $bdf = $rig->adopt_virtio;
+$rig->must("echo 536870912 >/sys/bus/pci/devices/$bdf/mvgpu/memory");
+my $types = "/sys/bus/pci/devices/$bdf/mdev_supported_types";
+
+# What is left of the parent: type by type, how many more vGPUs it has room for
+sub room { return $rig->must("grep -H . $types/*/available_instances") }
+
+my $room = room();
+my @uuids = map { $rig->create_vgpu($bdf, 'virtio-pci-1h64m') } 0 .. 4;
+isnt room(), $room, 'vGPUs take of the parent';
+
+my %vgpu = (two => [@uuids[0, 1]], reset => $uuids[2], killed => $uuids[3], unbound => $uuids[4]);
+my %head = (reset => 2, killed => 3, unbound => 4);
+
+sub launch($name)
+{
+	return $rig->guest(name => $name, vgpu => $vgpu{$name}, modules => ['virtio_gpu'],
+		programs => [$rig->guest_programs . '/frames'], nowait => 1);
+}
+
+my %guest = map { $_ => launch($_) } sort keys %vgpu;
+$_->wait_boot for values %guest;
+# What the console takes
+my %idle = map { $_ => $rig->vgpu($_, 'pinned') } @uuids;
+
+# The pictures that must stay
+my @stay;
+
+sub draw_two($seed, $card)
+{
+	$stay[$card] = $guest{two}->draw("$seed $card", '', card => $card);
+}
+
+sub two_stay($when)
+{
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	$rig->shows($stay[$_], "$when: vGPU $_ of two shows its picture", device => 'gpu0',
+		head => $_) for 0, 1;
+}
+
+sub shows($name, $seed)
+{
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	$rig->shows($guest{$name}->draw($seed), "$name: shows $seed", device => 'gpu0',
+		head => $head{$name});
+}
+
+sub nothing_pinned($name, $when)
+{
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	is $rig->vgpu($vgpu{$name}, $_), 0, "$name $when: nothing is $_"
+		for qw(pinned quarantined);
+}
+
+# Frames without end; returns when the GPU has had some of them.
+sub transfer($name)
+{
+	my $commands = "/sys/bus/mdev/devices/$vgpu{$name}/mvgpu/commands";
+	my $before = $rig->vgpu($vgpu{$name}, 'commands');
+
+	$guest{$name}->must('killall draw; frames dirty 100000000 >/dev/null 2>&1 &');
+	defined $rig->wait_for("[ \$(cat $commands) -gt " . ($before + 50) . ' ]')
+		or $guest{$name}->trouble('no frames');
+}
+
+sub round($n)
+{
+	$guest{reset}->draw("reset in round $n");
+	# its QEMU takes a reset for the end otherwise
+	$guest{reset}->qmp('set-action', { reboot => 'reset' });
+	$guest{reset}->qmp('system_reset');
+	two_stay('one is reset');
+
+	transfer('killed');
+	$guest{killed}->kill('KILL');
+	nothing_pinned('killed', 'by SIGKILL');
+	two_stay('one is killed');
+	$guest{killed} = launch('killed');
+
+	my $driver = '/sys/bus/virtio/drivers/virtio_gpu';
+	my $virtio = $guest{unbound}->must("basename \$(ls -d $driver/virtio*)");
+	$guest{unbound}->draw("unbound in round $n");
+	$guest{unbound}->must("echo $virtio >$driver/unbind");
+	nothing_pinned('unbound', 'by its driver');
+	two_stay('the driver of one is unbound');
+	$guest{unbound}->undraw;
+	$guest{unbound}->must("echo $virtio >$driver/bind");
+	shows('unbound', "bound in round $n");
+
+	# In between, one of the two pictures is a new one.
+	draw_two("round $n", $n % 2);
+	two_stay('one of two is new');
+	$guest{$_}->wait_boot for qw(reset killed);
+	shows($_, "booted in round $n") for qw(reset killed);
+	two_stay('all are back');
+}
+
+draw_two('first', $_) for 0, 1;
+two_stay('first');
+# A check that sees no difference between two pictures would be worth nothing.
+cmp_ok $rig->screendump(device => 'gpu0', head => 0)->differing($stay[1]), '>', 1000,
+	'they differ';
+shows($_, 'first') for qw(reset killed unbound);
+for my $n (1 .. $rounds) {
+	subtest "round $n" => sub { round($n) };
+}
+
+for my $name (sort keys %guest) {
+	my ($guest, $of) = ($guest{$name}, $vgpu{$name});
+	$guest->undraw;
+	is $rig->vgpu($_, 'pinned'), $idle{$_}, "$name: without its pictures, as before"
+		for ref $of ? @$of : $of;
+	$guest->clean_dmesg(allow => $name eq 'unbound' ? \@unbinding : []);
+}
+$guest{two}->shutdown;
+$guest{$_}->kill for qw(reset killed unbound);
+for my $uuid (@uuids) {
+	is $rig->vgpu($uuid, $_), 0, "in the end, nothing is $_" for qw(pinned quarantined);
+	$rig->remove_vgpu($uuid);
+}
+is room(), $room, 'the parent has as much room as in the beginning';
+$rig->release_virtio($bdf);
+$rig->unload_modules('mvgpu-virtio', 'mvgpu');
+$rig->no_leaks;
+$rig->clean_dmesg;
+$rig->stop;
+done_testing;
