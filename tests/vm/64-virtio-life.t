@@ -14,10 +14,6 @@ use Test::More;
 
 my $rounds = $ENV{MVGPU_FULL} ? 8 : 2;
 
-# Newer virtio-gpu drivers don't wait, when they are unbound, for the hardware to let go of
-# their last objects, whosever hardware it is, and warn of it themselves.
-my @unbinding = (qr/\bdrm_mm_takedown\b/, qr/\bcut here\b/, qr/\bCall Trace:/);
-
 my $rig = MVGPU::Rig->new(mem => 3072,
 	gpus => ['virtio-gpu-pci,max_outputs=5,max_hostmem=536870912,id=gpu0']);
 $rig->boot;
@@ -134,7 +130,7 @@ for my $name (sort keys %guest) {
 	$guest->undraw;
 	is $rig->vgpu($_, 'pinned'), $idle{$_}, "$name: without its pictures, as before"
 		for ref $of ? @$of : $of;
-	$guest->clean_dmesg(allow => $name eq 'unbound' ? \@unbinding : []);
+	$guest->clean_dmesg(unbinding => $name eq 'unbound');
 }
 $guest{two}->shutdown;
 $guest{$_}->kill for qw(reset killed unbound);

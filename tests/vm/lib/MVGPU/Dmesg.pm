@@ -59,6 +59,14 @@ my @bad = (
 	qr/\bunregister_netdevice: waiting\b|\bstuck\b.*\bvfio\b/,
 );
 
+# What a kernel's own virtio-gpu driver reports when it is unbound: from 6.12 on it doesn't wait
+# for the hardware to let go of its last objects, whosever hardware it is.
+sub unbinding($release)
+{
+	return () if $release =~ /^6\.1\./;
+	return (qr/\bdrm_mm_takedown\b/, qr/\bcut here\b/, qr/\bCall Trace:/);
+}
+
 sub _untimed($line) { return $line =~ s/^(?:<\d+>)?\[\s*\d+\.\d+\](?:\[\s*[TC]\d+\])?\s?//r }
 
 # Returns the lines of bad news in $text; lines matching one of @allow don't

@@ -195,6 +195,7 @@ sub wait_boot($self)
 }
 
 sub boot_seconds($self) { return $self->{boot_seconds} }
+sub release($self) { return $self->{release} }
 
 # Shows a picture of draw.c in place of an earlier one; returns its Image. With
 # card => n or head => n, from 0, other heads keep what was drawn on them like that.

@@ -2,7 +2,7 @@
 #
 # What L1 and its guests have in common: an agent that runs commands, a QMP
 # session with the QEMU they live in, a console, and the TAP assertions over
-# those. Wants from its heirs: label, consoles (files), scratch (a file name
+# those. Wants from its heirs: label, release, consoles (files), scratch (a file name
 # as we and as its QEMU see it), alive.
 
 package MVGPU::Node;
@@ -183,10 +183,12 @@ sub dmesg_faults($self, %o)
 	return MVGPU::Dmesg::faults($self->dmesg, ($o{allow} // [])->@*);
 }
 
+# unbinding => 1: its virtio-gpu driver has been unbound; allow: further patterns
 sub clean_dmesg($self, %o)
 {
 	my $text = $self->dmesg;
-	my @faults = MVGPU::Dmesg::faults($text, ($o{allow} // [])->@*);
+	my @unbinding = $o{unbinding} ? MVGPU::Dmesg::unbinding($self->release) : ();
+	my @faults = MVGPU::Dmesg::faults($text, @unbinding, ($o{allow} // [])->@*);
 
 	local $Test::Builder::Level = $Test::Builder::Level + 1;
 	my $ok = $tap->ok(!@faults, $o{name} // "no kernel complaint in $self->{label}");
