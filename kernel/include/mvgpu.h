@@ -195,6 +195,7 @@ struct mvgpu_area {
  * @quiesce: a revoke callback has not returned within a second: reset as much of the
  *	hardware as it takes for no DMA of this vGPU to be under way any more. 0 once that
  *	is certain; after an errno the memory stays put until the revoke callback returns.
+ *	The hardware must not be told again of what mvgpu_mapping_revoked() then says.
  *	Runs without the vGPU's lock and beside other hooks; may sleep. NULL if it can't be.
  */
 struct mvgpu_driver {
@@ -310,6 +311,7 @@ struct mvgpu_mapping *mvgpu_map(struct mvgpu *vgpu, const struct mvgpu_range *ra
 void mvgpu_unmap(struct mvgpu_mapping *mapping);
 const struct mvgpu_segment *mvgpu_mapping_segments(const struct mvgpu_mapping *mapping,
 						   unsigned int *n);
+bool mvgpu_mapping_revoked(const struct mvgpu_mapping *mapping);
 void mvgpu_mapping_dirty(struct mvgpu_mapping *mapping, u64 offset, u64 len);
 void mvgpu_scanout_memory(struct mvgpu_scanout *so, struct mvgpu_mapping *mapping);
 /* The CPU's access: copies, and windows for what is used again and again */

@@ -460,15 +460,16 @@ void mvgpu_unmap(struct mvgpu_mapping *mapping)
 	queued = !list_empty(&mapping->node);
 	if (queued)
 		list_del_init(&mapping->node);
+	else if (ours)
+		t->unquiet++;
 	spin_unlock(&t->lock);
 	if (ours || queued) {
 		mapping_hide(mapping);
-		if (queued) {
-			spin_lock(&t->lock);
-			mapping_is_quiet(t);
-			spin_unlock(&t->lock);
+		spin_lock(&t->lock);
+		mapping_is_quiet(t);
+		spin_unlock(&t->lock);
+		if (queued)
 			mvgpu_mapping_put(mapping);
-		}
 		mvgpu_dirty_ended(mapping);
 		mapping_release(mapping);
 	} else if (wait) {
@@ -478,6 +479,22 @@ void mvgpu_unmap(struct mvgpu_mapping *mapping)
 	atomic_long_dec(&t->mappings);
 }
 EXPORT_SYMBOL_GPL(mvgpu_unmap);
+
+/**
+ * mvgpu_mapping_revoked() - the mapping's memory is going away, or has gone
+ * @mapping: the mapping, not given to mvgpu_unmap() yet
+ *
+ * That is so before the revoke callback runs, which other callbacks may hold up. A driver
+ * whose hardware is reset in mvgpu_driver.quiesce asks before it tells it addresses again.
+ *
+ * Context: any.
+ * Return: whether it is.
+ */
+bool mvgpu_mapping_revoked(const struct mvgpu_mapping *mapping)
+{
+	return READ_ONCE(mapping->flags) & MVGPU_MAPPING_REVOKED;
+}
+EXPORT_SYMBOL_GPL(mvgpu_mapping_revoked);
 
 /**
  * mvgpu_mapping_segments() - where the GPU finds a mapped buffer
@@ -567,8 +584,8 @@ void mvgpu_revoke_work(struct work_struct *work)
 	while ((m = revoke_next(t))) {
 		atomic64_inc(&t->stats.revokes);
 		trace_mvgpu_revoke(t, m);
-		mapping_hide(m);
 		m->revoke(m, m->priv);
+		mapping_hide(m);
 		mvgpu_dirty_ended(m);
 		mapping_release(m);
 		spin_lock(&t->lock);

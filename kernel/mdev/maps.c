@@ -12,6 +12,7 @@
  */
 #include <linux/highmem.h>
 #include <linux/mm.h>
+#include <linux/nospec.h>
 #include <linux/pagemap.h>
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
@@ -56,11 +57,12 @@ struct tracked_vma {
 	u64 zap;
 };
 
-static void add_vma(struct mvgpu *vgpu, struct tracked_vma *t, struct vm_area_struct *vma)
+static void add_vma(struct mvgpu *vgpu, struct tracked_vma *t, struct vm_area_struct *vma,
+		    bool empty)
 {
 	t->vma = vma;
-	t->zap = 0;
 	mutex_lock(&vgpu->maps.vma_lock);
+	t->zap = empty ? vgpu->maps.zap : 0;
 	list_add(&t->node, &vgpu->maps.vmas);
 	mutex_unlock(&vgpu->maps.vma_lock);
 }
@@ -71,7 +73,7 @@ static int track_vma(struct mvgpu *vgpu, struct vm_area_struct *vma)
 
 	if (!t)
 		return -ENOMEM;
-	add_vma(vgpu, t, vma);
+	add_vma(vgpu, t, vma, true);
 	return 0;
 }
 
@@ -82,7 +84,7 @@ static int track_vma(struct mvgpu *vgpu, struct vm_area_struct *vma)
 static void maps_vma_open(struct vm_area_struct *vma)
 {
 	add_vma(vma->vm_private_data, kmalloc(sizeof(struct tracked_vma), GFP_KERNEL_ACCOUNT |
-					      __GFP_NOFAIL), vma);
+					      __GFP_NOFAIL), vma, false);
 }
 
 static void maps_vma_close(struct vm_area_struct *vma)
@@ -122,7 +124,11 @@ static struct mm_struct *stale_mm(struct mvgpu *vgpu, u32 region, u64 zap)
 	return mm;
 }
 
-/* mmap_lock comes before vma_lock, so go from one address space to the next */
+/*
+ * mmap_lock comes before vma_lock, so go from one address space to the next. It is held for
+ * writing, for munmap() frees the page tables of mappings that are still listed when others
+ * may read.
+ */
 static void zap_region(struct mvgpu *vgpu, u32 region)
 {
 	struct tracked_vma *t;
@@ -133,7 +139,7 @@ static void zap_region(struct mvgpu *vgpu, u32 region)
 	zap = ++vgpu->maps.zap;
 	mutex_unlock(&vgpu->maps.vma_lock);
 	while ((mm = stale_mm(vgpu, region, zap))) {
-		mmap_read_lock(mm);
+		mmap_write_lock(mm);
 		mutex_lock(&vgpu->maps.vma_lock);
 		list_for_each_entry(t, &vgpu->maps.vmas, node) {
 			if (t->vma->vm_mm != mm || pgoff_region(t->vma->vm_pgoff) != region)
@@ -143,8 +149,8 @@ static void zap_region(struct mvgpu *vgpu, u32 region)
 			t->zap = max(t->zap, zap);
 		}
 		mutex_unlock(&vgpu->maps.vma_lock);
-		mmap_read_unlock(mm);
-		mmput(mm);
+		mmap_write_unlock(mm);
+		mmput_async(mm);
 	}
 }
 
@@ -161,7 +167,9 @@ static unsigned long memory_pfn(const struct mvgpu_maps *maps, u64 offset)
 	u64 n = offset >> PAGE_SHIFT;
 
 	lockdep_assert_held(&maps->sem);
-	return n < maps->num_pfns ? maps->pfn[n] : page_to_pfn(ZERO_PAGE(0));
+	if (n >= maps->num_pfns)
+		return page_to_pfn(ZERO_PAGE(0));
+	return maps->pfn[array_index_nospec(n, maps->num_pfns)];
 }
 
 /* The page behind @offset of a region, which mmap() has checked. 0 if there is none now. */
@@ -233,7 +241,7 @@ static bool mappable(const struct mvgpu *vgpu, u32 region, u64 start, u64 len)
 		return start + len <= mvgpu_region_size(vgpu, region);
 	if (region >= MVGPU_NUM_BARS)
 		return false;
-	bar = &vgpu->bars[region];
+	bar = &vgpu->bars[array_index_nospec(region, MVGPU_NUM_BARS)];
 	for (i = 0; i < bar->num_areas; i++)
 		if (start >= bar->areas[i].offset &&
 		    start + len <= bar->areas[i].offset + bar->areas[i].size)
@@ -302,18 +310,28 @@ static void set_plane(struct mvgpu *vgpu, u64 plane, struct mvgpu_mapping *memor
 	kvfree(pfn);
 }
 
-/* Show a picture in guest memory, or nothing. Returns whether it can be shown. */
-static bool flip_memory(struct mvgpu *vgpu, const struct mvgpu_scanout *so)
+/* Bytes of a picture, from its first pixel to its last */
+static u64 picture_len(const struct mvgpu_scanout *so)
 {
-	u64 len = (u64)so->stride * (so->height - 1) + (u64)so->width * so->bpp / 8;
-	unsigned long *pfn, num_pfns = PFN_UP(len);
+	return (u64)so->stride * (so->height - 1) + (u64)so->width * so->bpp / 8;
+}
+
+/*
+ * Show a picture in guest memory, or nothing. Returns whether it can be shown. @pfn is
+ * kvmalloced, for all of its pages, or NULL, and ours from here on.
+ */
+static bool flip_memory(struct mvgpu *vgpu, const struct mvgpu_scanout *so, unsigned long *pfn)
+{
+	u64 len = picture_len(so);
+	unsigned long num_pfns = PFN_UP(len);
 	struct mvgpu_maps *maps = &vgpu->maps;
 
 	if (maps->memory == so->mapping && maps->plane == so->offset &&
-	    maps->num_pfns == num_pfns)
+	    maps->num_pfns == num_pfns) {
+		kvfree(pfn);
 		return true;
+	}
 	/* If it is doomed after we have asked, it is hidden as soon as plane_lock is free */
-	pfn = kvmalloc_array(num_pfns, sizeof(*pfn), GFP_KERNEL_ACCOUNT);
 	if (pfn && !mvgpu_mapping_doomed(so->mapping) &&
 	    !mvgpu_mapping_pages(so->mapping, so->offset, len, pfn)) {
 		set_plane(vgpu, so->offset, so->mapping, pfn, num_pfns);
@@ -330,12 +348,16 @@ bool mvgpu_maps_flip(struct mvgpu *vgpu, const struct mvgpu_scanout *so)
 {
 	u64 plane = so->offset & PAGE_MASK;
 	struct mvgpu_maps *maps = &vgpu->maps;
+	unsigned long *pfn = NULL;
 	bool shown;
 
 	lockdep_assert_held(&vgpu->lock);
+	/* Not with plane_lock: what waits for that must not wait for memory */
+	if (so->mapping)
+		pfn = kvmalloc_array(PFN_UP(picture_len(so)), sizeof(*pfn), GFP_KERNEL_ACCOUNT);
 	mutex_lock(&maps->plane_lock);
 	if (so->mapping) {
-		shown = flip_memory(vgpu, so);
+		shown = flip_memory(vgpu, so, pfn);
 	} else {
 		/* a region can start at any page, but only at a page */
 		shown = vgpu->type->vram && plane == so->offset;

@@ -23,6 +23,9 @@ static bool scanout_fits(const struct mvgpu *vgpu, const struct mvgpu_scanout *s
 	u64 size = scanout_size(so), offset = slice ? so->offset : 0;
 	u64 room = slice ? vgpu->type->vram : mvgpu_region_size(vgpu, MVGPU_REGION_PLANE);
 
+	/* a parent's own screen shows slices */
+	if (so->mapping && vgpu->parent->drv->present)
+		return false;
 	return so->width && so->height && offset <= room && size <= room - offset &&
 	       (u64)so->width * so->bpp / 8 <= so->stride;
 }

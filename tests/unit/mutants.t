@@ -103,6 +103,8 @@ my @mutants = (
 	 qr/t->hide\(t\);/, '{ }', 'tracker_test'],
 	['a picture may go on in the middle of a page', 'mapping.c',
 	 qr/ \|\| \(len && stop & ~PAGE_MASK\)/, '', 'tracker_test'],
+	['law 5: reset hardware is told of what is to be revoked', 'sched.c',
+	 qr/mvgpu_mapping_revoked\(backing->mapping\)/, 'backing->revoked', 'virtio_command_test'],
 	['law 4: a range that goes can be mapped', 'going.c',
 	 qr/list_add_tail\(&g->node, &t->going\);/, 'INIT_LIST_HEAD(&g->node);', 'tracker_test'],
 	['law 5: hardware that is not quiet keeps the pins', 'going.c',

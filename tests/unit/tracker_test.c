@@ -297,8 +297,7 @@ static void hide(struct mvgpu_tracker *t)
 	(void)t;
 	if (!sight.held || !mvgpu_mapping_doomed(sight.held->m))
 		return;
-	sight.late = sight.held->revoked ||
-		     !shim_device_access(sight.held->m->segments[0].addr, false);
+	sight.late = !shim_device_access(sight.held->m->segments[0].addr, false);
 	sight.held = NULL;
 	sight.hidden++;
 }

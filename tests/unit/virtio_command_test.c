@@ -406,6 +406,45 @@ static void revoked(void **state)
 	stop();
 }
 
+static bool held_up;
+
+static void hold_up(struct mvgpu_mapping *m, void *priv)
+{
+	(void)m;
+	(void)priv;
+	__atomic_store_n(&held_up, true, __ATOMIC_RELEASE);
+	while (__atomic_load_n(&held_up, __ATOMIC_ACQUIRE))
+		usleep(100);
+}
+
+/* Another callback comes first, and the hardware is reset before the resource's turn */
+static void revoked_in_line(void **state)
+{
+	const struct mvgpu_range r = { PICTURE, PAGE_SIZE };
+	struct mvgpu_mapping *m;
+	pthread_t vmm;
+
+	(void)state;
+	start(1);
+	picture(1);
+	m = mvgpu_map(&vgpu, &r, 1, DMA_TO_DEVICE, hold_up, NULL);
+	assert_false(IS_ERR(m));
+	pthread_create(&vmm, NULL, unmap, NULL);
+	while (!__atomic_load_n(&held_up, __ATOMIC_ACQUIRE))
+		usleep(100);
+	hw_restart(false);
+	run();
+	/* not attached in between */
+	assert_told(CMD(RESOURCE_CREATE_2D), CMD(TRANSFER_TO_HOST_2D));
+	__atomic_store_n(&held_up, false, __ATOMIC_RELEASE);
+	run();
+	end_unmap(vmm);
+	mvgpu_unmap(m);
+	map_picture();
+	assert_ok(put_transfer(1));
+	stop();
+}
+
 static bool detach_waits(void)
 {
 	bool waits;
@@ -801,7 +840,7 @@ int main(void)
 		cmocka_unit_test(display),
 		cmocka_unit_test(plane),
 		cmocka_unit_test(revoked),
-		cmocka_unit_test(retry),
+		cmocka_unit_test(revoked_in_line), cmocka_unit_test(retry),
 		cmocka_unit_test(no_room),
 		cmocka_unit_test(reset),
 		cmocka_unit_test(queue_reset),

@@ -152,7 +152,7 @@ static bool takes_effect(struct vg_cmd *cmd)
 		return false;
 	switch (cmd->effect) {
 	case VG_ATTACHES:
-		if (backing->revoked || backing->state == VG_BACKING_OFF) {
+		if (mvgpu_mapping_revoked(backing->mapping) || backing->state == VG_BACKING_OFF) {
 			backing_off(cmd);
 			return false;
 		}
