@@ -8,13 +8,14 @@ KDIR ?= $(firstword $(wildcard /lib/modules/$(KREL)/build) \
 	$(lastword $(sort $(wildcard /usr/src/linux-headers-*-amd64))))
 utsrelease = $(shell sed -n 's/.*UTS_RELEASE "\(.*\)"/\1/p' $(1)/include/generated/utsrelease.h)
 CFLAGS ?= -O2 -g
+PREFIX ?= /usr/local
 PROVISION := tests/vm/provision
 VM_TESTS := $(sort $(wildcard tests/vm/*.t))
 # IGT takes as long as most of the others together
 IGT_TESTS := $(filter %-igt.t,$(VM_TESTS))
 CHAIN := $(filter-out $(IGT_TESTS),$(VM_TESTS))
 # What measures time in milliseconds needs the machine for itself; two VMs can share it.
-ALONE := tests/docs.t $(sort $(wildcard tests/unit/*.t tests/fuzz/*.t))
+ALONE := $(filter-out tests/lint.t,$(wildcard tests/*.t)) $(sort $(wildcard tests/unit/*.t tests/fuzz/*.t))
 PROVE_VM := prove --timer -j2
 KERNELS := 6.1 6.12 7.2 debug
 
@@ -29,6 +30,10 @@ VIRTIO_TEST := $(O)/virtio-test
 VIRTIO_TEST_OBJS := $(patsubst %.c,$(O)/%.o,$(wildcard tests/vm/virtio/*.c)) \
 	$(O)/tests/vm/dma/engine.o \
 	$(patsubst %,$(O)/tests/vm/client/%.o,harness util event fault)
+MVGPUCTL := $(O)/mvgpuctl
+MVGPUCTL_OBJS := $(patsubst %.c,$(O)/%.o,$(wildcard userspace/mvgpuctl/*.c))
+MVGPUCTL_NEEDS := libudev json-c libpng uuid libkmod
+MVGPUCTL_PACKAGES := libjson-c-dev libkmod-dev libpng-dev libudev-dev pkg-config uuid-dev
 BAR_BENCH := $(O)/bar-bench
 BAR_BENCH_OBJS := $(O)/tests/bench/bar-bench.o
 MAP_BENCH := $(O)/map-bench
@@ -44,10 +49,18 @@ modules:			## build the kernel modules for the running kernel (KREL=, KDIR=)
 	cp -ru kernel/. $(O)/modules/
 	$(MAKE) -C $(KDIR) M=$(abspath $(O)/modules) W=1 modules
 
-tools: $(LIB) $(VFIO_TEST) $(DMA_TEST) $(VIRTIO_TEST) $(BAR_BENCH) $(MAP_BENCH)	## build the VFIO client library, its testers, the benchmarks
+tools: $(LIB) $(MVGPUCTL) $(VFIO_TEST) $(DMA_TEST) $(VIRTIO_TEST) $(BAR_BENCH) $(MAP_BENCH)	## build mvgpuctl, the VFIO client library, its testers, the benchmarks
 
 $(LIB): $(LIB_OBJS)
 	$(AR) rcs $@ $^
+
+$(MVGPUCTL): $(MVGPUCTL_OBJS) $(LIB)
+$(MVGPUCTL_OBJS): | mvgpuctl-needs
+$(MVGPUCTL): LDLIBS = $(shell pkg-config --libs $(MVGPUCTL_NEEDS)) -lm
+$(MVGPUCTL_OBJS): ALL_CFLAGS += -D_GNU_SOURCE $(shell pkg-config --cflags $(MVGPUCTL_NEEDS))
+mvgpuctl-needs:
+	@pkg-config --exists $(MVGPUCTL_NEEDS) || { echo "mvgpuctl needs its libraries:" \
+		"apt install $(MVGPUCTL_PACKAGES)" >&2; exit 1; }
 
 $(VFIO_TEST): $(VFIO_TEST_OBJS) $(LIB)
 $(DMA_TEST): $(DMA_TEST_OBJS) $(LIB)
@@ -55,14 +68,14 @@ $(VIRTIO_TEST): $(VIRTIO_TEST_OBJS) $(LIB)
 $(BAR_BENCH): $(BAR_BENCH_OBJS) $(LIB)
 $(MAP_BENCH): $(MAP_BENCH_OBJS) $(LIB)
 $(MAP_BENCH_OBJS): ALL_CFLAGS += -Itests/vm/kmod
-$(VFIO_TEST) $(DMA_TEST) $(VIRTIO_TEST) $(BAR_BENCH) $(MAP_BENCH):
-	$(CC) $(LDFLAGS) -pthread -o $@ $^
+$(MVGPUCTL) $(VFIO_TEST) $(DMA_TEST) $(VIRTIO_TEST) $(BAR_BENCH) $(MAP_BENCH):
+	$(CC) $(LDFLAGS) -pthread -o $@ $^ $(LDLIBS)
 
 $(O)/%.o: %.c
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) -c -o $@ $<
 
--include $(patsubst %.o,%.d,$(LIB_OBJS) $(VFIO_TEST_OBJS) $(DMA_TEST_OBJS) \
+-include $(patsubst %.o,%.d,$(LIB_OBJS) $(MVGPUCTL_OBJS) $(VFIO_TEST_OBJS) $(DMA_TEST_OBJS) \
 	$(VIRTIO_TEST_OBJS) $(BAR_BENCH_OBJS) $(MAP_BENCH_OBJS))
 
 demo:				## two guests share one screen; leaves two screenshots
@@ -105,10 +118,16 @@ install: modules		## install the modules for the running kernel
 	$(MAKE) -C $(KDIR) M=$(abspath $(O)/modules) modules_install
 	depmod -b "$(or $(INSTALL_MOD_PATH),/)" $(call utsrelease,$(KDIR))
 
+install-tools: $(MVGPUCTL)	## install mvgpuctl, its manual and completion (PREFIX=, DESTDIR=)
+	install -D -m 755 $(MVGPUCTL) $(DESTDIR)$(PREFIX)/sbin/mvgpuctl
+	install -D -m 644 userspace/mvgpuctl/mvgpuctl.8 $(DESTDIR)$(PREFIX)/share/man/man8/mvgpuctl.8
+	install -D -m 644 userspace/mvgpuctl/mvgpuctl.bash \
+		$(DESTDIR)$(PREFIX)/share/bash-completion/completions/mvgpuctl
+
 clean:				## remove what was built; the cache stays (tests/vm/provision clean)
 	rm -rf $(O)
 
 help:				## this list
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
 
-.PHONY: all modules tools demo check check-full bench igt lint install clean help
+.PHONY: all modules tools mvgpuctl-needs demo check check-full bench igt lint install install-tools clean help

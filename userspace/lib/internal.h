@@ -19,7 +19,7 @@
  * @destroy: free the backend, which no device uses any more
  *
  * A backend embeds struct vgpu_iommu: the legacy container in container.c, iommufd with
- * VFIO's device files in iommufd.c.
+ * VFIO's device files in iommufd.c, other processes' files in borrow.c.
  */
 struct vgpu_iommu_ops {
 	int (*attach)(struct vgpu_iommu *iommu, const char *name, const char *sysfs, int *fd,

@@ -33,6 +33,7 @@ struct vgpu_error {
 
 int vgpu_container_open(struct vgpu_iommu **iommu, struct vgpu_error *err);
 int vgpu_iommufd_open(struct vgpu_iommu **iommu, struct vgpu_error *err);
+int vgpu_borrow(pid_t pid, struct vgpu_iommu **iommu, struct vgpu_error *err);
 void vgpu_iommu_close(struct vgpu_iommu *iommu);
 int vgpu_iommu_fd(const struct vgpu_iommu *iommu);
 int vgpu_iommu_map(struct vgpu_iommu *iommu, __u64 iova, void *vaddr, __u64 size, int prot,

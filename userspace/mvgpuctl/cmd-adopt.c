@@ -1,0 +1,355 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Owns the commands adopt and release: how a physical GPU passes from one driver to another,
+ * checked before, and undone if it can't be done.
+ */
+#include <errno.h>
+#include <getopt.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "mvgpuctl.h"
+
+#define PCI "/sys/bus/pci"
+#define VIRTIO "/sys/bus/virtio"
+
+/* ---- a device on the PCI bus ---- */
+
+static int unbind(const struct gpu *gpu)
+{
+	return gpu->driver ? sysfs_write(gpu->path, "driver/unbind", gpu->address) : 0;
+}
+
+/* Let the driver that is named, or any if that is "", have the GPU */
+static int bind_override(const struct gpu *gpu, const char *driver)
+{
+	int ret = sysfs_write(gpu->path, "driver_override", driver);
+
+	return ret ? ret : sysfs_write(PCI, "drivers_probe", gpu->address);
+}
+
+static bool has_driver(const char *path, const char *driver)
+{
+	char *now = sysfs_link(path, "driver");
+	bool same = now && !strcmp(now, driver);
+
+	free(now);
+	return same;
+}
+
+/* It may have been told another driver's name before */
+static void undo_pci(const struct gpu *gpu, const char *override)
+{
+	sysfs_write(gpu->path, "driver_override",
+		    override && strcmp(override, "(null)") ? override : "");
+	if (!gpu->driver)
+		return;
+	sysfs_write(PCI, "drivers_probe", gpu->address);
+	inform("%s: %s %s it", gpu->address, gpu->driver,
+	       has_driver(gpu->path, gpu->driver) ? "has" : "does not take back");
+}
+
+static enum status adopt_pci(const struct gpu *gpu, const char *driver)
+{
+	char *override = sysfs_read(gpu->path, "driver_override");
+	enum status status = ST_OK;
+	int ret = unbind(gpu);
+
+	if (ret) {
+		status = fail_errno(ret, "%s: taking it from %s", gpu->address, gpu->driver);
+	} else {
+		ret = bind_override(gpu, driver);
+		if (ret)
+			status = fail_errno(ret, "%s: giving it to %s", gpu->address, driver);
+		else if (!has_driver(gpu->path, driver))
+			status = fail(ST_REFUSED, "%s: %s did not take it", gpu->address, driver);
+		if (status) {
+			explain_refusal(gpu->address);
+			undo_pci(gpu, override);
+		}
+	}
+	free(override);
+	return status;
+}
+
+static enum status release_pci(const struct gpu *gpu)
+{
+	int ret = sysfs_write(gpu->path, "driver_override", "");
+
+	if (!ret) {
+		ret = unbind(gpu);
+		if (ret)
+			sysfs_write(gpu->path, "driver_override", gpu->driver);
+	}
+	if (!ret)
+		ret = sysfs_write(PCI, "drivers_probe", gpu->address);
+	return ret ? fail_errno(ret, "%s: taking it from %s", gpu->address, gpu->driver) : ST_OK;
+}
+
+/* ---- on the virtio bus, the driver does it all ---- */
+
+static enum status hand_over_virtio(const struct gpu *gpu, const char *driver, const char *what)
+{
+	char *file = format("%s/%s", driver, what);
+	int ret = sysfs_write(VIRTIO "/drivers", file, gpu->address);
+	enum status status = ST_OK;
+
+	free(file);
+	if (ret) {
+		status = fail_errno(ret, "%s: %s through %s", gpu->address, what, driver);
+		explain_refusal(gpu->address);
+	}
+	return status;
+}
+
+/* ---- adopt ---- */
+
+struct adoption {
+	const char *driver;
+	bool force;
+	bool need_iommu;
+};
+
+static bool driver_there(const struct gpu *gpu, const char *driver)
+{
+	return sysfs_has(gpu->child ? VIRTIO "/drivers" : PCI "/drivers", driver);
+}
+
+static enum status check_iommu(const struct gpu *gpu, const struct adoption *a)
+{
+	enum iommu_mode mode = iommu_mode(gpu);
+
+	if (!a->need_iommu || mode == IOMMU_TRANSLATES)
+		return ST_OK;
+	fail(ST_MISSING, "%s: no IOMMU keeps it from the host's memory: %s", gpu->address,
+	     iommu_text(mode));
+	advise("%s", iommu_advice(mode));
+	return ST_MISSING;
+}
+
+static enum status check_holder(const struct gpu *gpu, const struct adoption *a)
+{
+	const struct holder *holder = gpu_holder(gpu);
+
+	if (!holder)
+		return ST_OK;
+	if (a->force) {
+		inform("%s: %s (pid %d) loses it", gpu->address, holder->comm, holder->pid);
+		return ST_OK;
+	}
+	fail(ST_BUSY, "%s: %s (pid %d) has %s open", gpu->address, holder->comm, holder->pid,
+	     holder->node);
+	advise("stop it; or 'mvgpuctl adopt --force %s', and it loses its screen", gpu->address);
+	return ST_BUSY;
+}
+
+/* A driver on the virtio bus needs a device there, which virtio-pci makes */
+static enum status check_bus(const struct gpu *gpu)
+{
+	if (!gpu->vendor || !gpu->vendor->on_virtio || gpu->child)
+		return ST_OK;
+	fail(ST_MISSING, "%s: %s has it, but %s needs the virtio device that virtio-pci makes",
+	     gpu->address, gpu->driver ? gpu->driver : "no driver", gpu->vendor->driver);
+	if (gpu->driver)
+		advise("cd " PCI "/drivers; echo %s > %s/unbind; echo %s > virtio-pci/bind",
+		       gpu->address, gpu->driver, gpu->address);
+	else
+		advise("echo %s > " PCI "/drivers/virtio-pci/bind", gpu->address);
+	return ST_MISSING;
+}
+
+static enum status need_driver(const struct gpu *gpu, const char *driver)
+{
+	enum status status;
+
+	if (driver_there(gpu, driver))
+		return ST_OK;
+	status = module_need(driver);
+	if (!status && !driver_there(gpu, driver))
+		status = fail(ST_MISSING, "%s: the module %s brings no driver of that name",
+			      gpu->address, driver);
+	return status;
+}
+
+static enum status adopt_gpu(const struct gpu *gpu, const struct adoption *a)
+{
+	const char *driver = a->driver ? a->driver : gpu->vendor ? gpu->vendor->driver : NULL;
+	enum status status;
+
+	if (gpu->parent) {
+		if (!driver || !gpu->driver || !strcmp(gpu->driver, driver))
+			return ST_OK;
+		fail(ST_BUSY, "%s: %s has it", gpu->address, gpu->driver);
+		advise("mvgpuctl release %s", gpu->address);
+		return ST_BUSY;
+	}
+	status = check_iommu(gpu, a);
+	if (!status)
+		status = check_bus(gpu);
+	if (!status)
+		status = check_holder(gpu, a);
+	if (!status)
+		status = need_driver(gpu, driver);
+	if (status)
+		return status;
+	klog_mark();
+	if (gpu->child)
+		return hand_over_virtio(gpu, driver, "adopt");
+	return adopt_pci(gpu, driver);
+}
+
+/* As it is afterwards */
+static enum status print_gpu(const char *address)
+{
+	const struct gpu *gpu;
+	enum status status;
+	json_object *root;
+	struct host h;
+
+	status = host_scan(&h, NULL);
+	gpu = status ? NULL : gpu_named(&h, address);
+	if (gpu && saying_json()) {
+		root = must_have(json_object_new_object());
+		json_object_object_add(root, "gpu", gpu_json(&h, gpu));
+		status = print_json(root);
+	} else if (gpu) {
+		inform("%s: %s has it now", gpu->address,
+		       gpu->driver ? gpu->driver : "no driver");
+	}
+	host_free(&h);
+	return status;
+}
+
+static enum status adopt_run(const struct command *cmd, int argc, char **argv)
+{
+	struct adoption a = {};
+	const struct gpu *gpu;
+	enum status status;
+	struct host h;
+	int letter;
+
+	while ((letter = next_option(cmd, argc, argv)) > 0 && letter != OPT_BAD &&
+	       letter != OPT_HELP) {
+		if (letter == 'd')
+			a.driver = optarg;
+		a.force |= letter == 'f';
+		a.need_iommu |= letter == 'i';
+	}
+	if (letter != OPT_END)
+		return option_status(letter);
+	if (argc - optind != 1)
+		return usage(cmd, "name one GPU");
+	status = host_scan(&h, a.driver ? argv[optind] : NULL);
+	if (!status)
+		status = find_gpu(&h, argv[optind], &gpu);
+	if (!status)
+		status = adopt_gpu(gpu, &a);
+	if (!status)
+		status = print_gpu(gpu->address);
+	host_free(&h);
+	return status;
+}
+
+static const struct opt adopt_opts[] = {
+	{ 'd', "driver", "DRIVER", "the vendor driver, if not the one that knows the GPU" },
+	{ 'f', "force", NULL, "even if a program has it open" },
+	{ 'i', "need-iommu", NULL, "only if it is behind an IOMMU that translates" },
+	{}
+};
+
+const struct command cmd_adopt = {
+	.name = "adopt",
+	.args = "GPU",
+	.summary = "hand a physical GPU over to its vendor driver",
+	.help =
+		"Loads the vendor driver if it must, takes the GPU from the driver that has it,\n"
+		"and makes it a parent. If the vendor driver does not take it, the GPU is given\n"
+		"back. GPU is a PCI address or the name of a virtio device.",
+	.opts = adopt_opts,
+	.run = adopt_run,
+};
+
+/* ---- release ---- */
+
+static enum status check_no_vgpus(const struct host *h, const struct gpu *gpu, bool wait)
+{
+	const struct holder *holder = NULL;
+	unsigned int i, n = 0;
+
+	for (i = 0; i < h->num_vgpus; i++) {
+		if (h->vgpus[i].parent != gpu)
+			continue;
+		n++;
+		holder = holder ? holder : vgpu_holder(&h->vgpus[i]);
+	}
+	if (!n || wait)
+		return ST_OK;
+	if (holder)
+		fail(ST_BUSY, "%s: it has %u vGPU%s, and %s (pid %d) uses one", gpu->address, n,
+		     n == 1 ? "" : "s", holder->comm, holder->pid);
+	else
+		fail(ST_BUSY, "%s: it has %u vGPU%s", gpu->address, n, n == 1 ? "" : "s");
+	advise("'mvgpuctl remove --count=%u %s' first; or 'mvgpuctl release --wait %s'", n,
+	       gpu->address, gpu->address);
+	return ST_BUSY;
+}
+
+static enum status release_gpu(const struct host *h, const struct gpu *gpu, bool wait)
+{
+	enum status status;
+
+	if (!gpu->parent) {
+		fail(ST_NOT_FOUND, "%s: it is no parent: %s has it", gpu->address,
+		     gpu->driver ? gpu->driver : "no driver");
+		advise("'mvgpuctl list parents' shows what there is");
+		return ST_NOT_FOUND;
+	}
+	status = check_no_vgpus(h, gpu, wait);
+	if (status)
+		return status;
+	klog_mark();
+	if (gpu->child)
+		return hand_over_virtio(gpu, gpu->driver, "release");
+	return release_pci(gpu);
+}
+
+static enum status release_run(const struct command *cmd, int argc, char **argv)
+{
+	const struct gpu *gpu;
+	bool wait = false;
+	enum status status;
+	struct host h;
+	int letter;
+
+	while ((letter = next_option(cmd, argc, argv)) == 'w')
+		wait = true;
+	if (letter != OPT_END)
+		return option_status(letter);
+	if (argc - optind != 1)
+		return usage(cmd, "name one parent");
+	status = host_scan(&h, NULL);
+	if (!status)
+		status = find_gpu(&h, argv[optind], &gpu);
+	if (!status)
+		status = release_gpu(&h, gpu, wait);
+	if (!status)
+		status = print_gpu(gpu->address);
+	host_free(&h);
+	return status;
+}
+
+static const struct opt release_opts[] = {
+	{ 'w', "wait", NULL, "remove its vGPUs, and wait until VMMs have let go of them" },
+	{}
+};
+
+const struct command cmd_release = {
+	.name = "release",
+	.args = "PARENT",
+	.summary = "give a physical GPU back to the driver that the kernel has for it",
+	.help =
+		"Takes a parent from its vendor driver. With vGPUs, only if that is asked for:\n"
+		"they lose the hardware at once, and their VMMs are asked to unplug them.",
+	.opts = release_opts,
+	.run = release_run,
+};

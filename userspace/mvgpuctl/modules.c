@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Owns the dealings with kernel modules, through libkmod. Holds no state.
+ */
+#include <libkmod.h>
+#include <sys/utsname.h>
+
+#include "mvgpuctl.h"
+
+static enum module_state state_of(struct kmod_module *module)
+{
+	switch (kmod_module_get_initstate(module)) {
+	case KMOD_MODULE_BUILTIN:
+	case KMOD_MODULE_LIVE:
+		return MODULE_LOADED;
+	default:
+		return kmod_module_get_path(module) ? MODULE_INSTALLED : MODULE_ABSENT;
+	}
+}
+
+/**
+ * module_state() - whether a module is loaded, or could be
+ * @name: its name
+ *
+ * Return: what it is.
+ */
+enum module_state module_state(const char *name)
+{
+	struct kmod_ctx *ctx = must_have(kmod_new(NULL, NULL));
+	enum module_state state = MODULE_ABSENT;
+	struct kmod_module *module;
+
+	kmod_set_log_priority(ctx, 0);
+	if (!kmod_module_new_from_name(ctx, name, &module)) {
+		state = state_of(module);
+		kmod_module_unref(module);
+	}
+	kmod_unref(ctx);
+	return state;
+}
+
+static enum status load(const char *name)
+{
+	struct kmod_ctx *ctx = must_have(kmod_new(NULL, NULL));
+	struct kmod_module *module;
+	int ret;
+
+	kmod_set_log_priority(ctx, 0);
+	ret = kmod_module_new_from_name(ctx, name, &module);
+	if (!ret) {
+		ret = kmod_module_probe_insert_module(module, KMOD_PROBE_APPLY_BLACKLIST, NULL,
+						      NULL, NULL, NULL);
+		kmod_module_unref(module);
+	}
+	kmod_unref(ctx);
+	if (!ret)
+		return ST_OK;
+	if (ret > 0) {
+		fail(ST_REFUSED, "module %s: it is blacklisted in /etc/modprobe.d", name);
+		return ST_REFUSED;
+	}
+	return fail_errno(ret, "loading the module %s", name);
+}
+
+/**
+ * module_need() - see to it that a module is loaded
+ * @name: its name
+ *
+ * Return: ST_OK; ST_MISSING if it is not installed; ST_REFUSED or ST_PERMISSION if it
+ * can't be loaded. What went wrong has been said.
+ */
+enum status module_need(const char *name)
+{
+	struct utsname uts;
+	enum status status;
+
+	switch (module_state(name)) {
+	case MODULE_LOADED:
+		return ST_OK;
+	case MODULE_INSTALLED:
+		status = load(name);
+		if (status)
+			advise("modprobe %s; then look at the end of dmesg", name);
+		else
+			inform("loaded the module %s", name);
+		return status;
+	default:
+		uname(&uts);
+		fail(ST_MISSING, "module %s: it is not installed for the kernel %s", name,
+		     uts.release);
+		advise("apt install linux-headers-%s, then 'make install' in mvgpu's sources",
+		       uts.release);
+		return ST_MISSING;
+	}
+}
