@@ -237,7 +237,7 @@ struct mvgpu_tracker_stats {
  * @revokes: mappings whose callback is to be run
  * @quarantine: runs that the hardware may still reach
  * @revoker: the task that is in a revoke callback
- * @unquiet: mappings that are being revoked
+ * @unquiet: mappings that are being revoked, or unmapped and not hidden yet
  * @high: upper bits of DMA addresses with MVGPU_ENTRY_HIGH; set once
  * @pinned: pages tracked or about to be
  * @dying: of these, pages in dead runs

@@ -246,7 +246,7 @@ subtest 'a VMM with two' => sub {
 		. ' >/tmp/two 2>&1 & echo $!');
 	ok defined $rig->wait_for("test \$(ls -l /proc/$pid/fd | grep -c vfio-device) = 2", 30),
 		'has them open';
-	# Linux 6.17 tells them apart.
+	# Newer kernels tell them apart.
 	refuses('screenshot web-1 /rig/no.png', MISSING, qr/does not tell them apart|shows nothing now/,
 		qr/virsh screenshot|set a mode/, 'which is not known to be which');
 	refuses("remove @web", BUSY, "web-1: .*\\(pid $pid\\) uses it", 'stop that VMM');

@@ -33,7 +33,7 @@ static struct borrowed *to_borrowed(struct vgpu_iommu *iommu)
 	return (struct borrowed *)((char *)iommu - offsetof(struct borrowed, iommu));
 }
 
-/* From Linux 6.17 on, the kernel tells which device a file of the legacy container is of */
+/* Newer kernels tell which device a file of the legacy container is of */
 static enum match match_fdinfo(pid_t pid, int fd, const char *sysfs)
 {
 	static const char key[] = "vfio-device-syspath: ";
