@@ -93,7 +93,7 @@ my @mutants = (
 	['law 4: the neighbours in a run are not revoked', 'tracker.c',
 	 qr/p->first < i &&/, 'p->first <= hi &&', 'tracker_test'],
 	['law 4: the pages go before the callback returns', 'mapping.c',
-	 qr/(m->revoke\(m, m->priv\);)\s+mvgpu_dirty_ended\(m\);\s+(mapping_release\(m\);)/,
+	 qr/(m->revoke\(m, m->priv\);).*?(mapping_release\(m\);)/s,
 	 sub { "$2 wait_event_timeout(t->wait, false, 10); $1" }, 'tracker_test'],
 	['law 4: what is revoked stays in sight', 'mapping.c',
 	 qr/mapping_hide\(m\);/, '', 'tracker_test'],

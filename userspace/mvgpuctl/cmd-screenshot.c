@@ -54,10 +54,15 @@ static void take_rgb565(const unsigned char *from, png_bytep to)
  * @green: which
  * @blue: which
  */
-static const struct pixel_format {
+struct pixel_format {
 	__u32 fourcc;
-	unsigned int bytes, red, green, blue;
-} formats[] = {
+	unsigned int bytes;
+	unsigned int red;
+	unsigned int green;
+	unsigned int blue;
+};
+
+static const struct pixel_format formats[] = {
 	{ FOURCC('X', 'R', '2', '4'), 4, 2, 1, 0 }, { FOURCC('A', 'R', '2', '4'), 4, 2, 1, 0 },
 	{ FOURCC('X', 'B', '2', '4'), 4, 0, 1, 2 }, { FOURCC('A', 'B', '2', '4'), 4, 0, 1, 2 },
 	{ FOURCC('B', 'X', '2', '4'), 4, 1, 2, 3 }, { FOURCC('B', 'A', '2', '4'), 4, 1, 2, 3 },
