@@ -14,9 +14,9 @@ VM_TESTS := $(sort $(wildcard tests/vm/*.t))
 # IGT takes as long as most of the others together
 IGT_TESTS := $(filter %-igt.t,$(VM_TESTS))
 CHAIN := $(filter-out $(IGT_TESTS),$(VM_TESTS))
-# What measures time in milliseconds needs the machine for itself; two VMs can share it.
-ALONE := $(filter-out tests/lint.t,$(wildcard tests/*.t)) $(sort $(wildcard tests/unit/*.t tests/fuzz/*.t))
-PROVE_VM := prove --timer -j2
+# What the chain shows, once more with many guests
+LONG := %-viommu.t %-life.t
+TESTS := $(sort $(wildcard tests/*.t tests/unit/*.t tests/fuzz/*.t)) $(filter-out $(LONG),$(CHAIN))
 KERNELS := 6.1 6.12 7.2 debug
 
 LIB := $(O)/libmvgpu-vfio.a
@@ -85,8 +85,7 @@ demo:				## two guests share one screen; leaves two screenshots
 check:				## all the tests that fit into a coffee break
 	@$(PROVISION) deps check
 	@$(MAKE) --no-print-directory tools
-	prove --timer $(ALONE)
-	$(PROVE_VM) tests/lint.t $(CHAIN)
+	prove --timer $(TESTS)
 
 # The chain of VM tests once more on each kernel, with a Debian root that has QEMU 11; IGT
 # on the newest
@@ -95,9 +94,9 @@ check-full: check		## every kernel, recent QEMU: the slower tests too
 	@$(PROVISION) deps full
 	@for k in $(KERNELS); do \
 		echo "Linux $$k, QEMU 11"; \
-		MVGPU_FULL=1 MVGPU_KERNEL=$$k MVGPU_ROOT=full $(PROVE_VM) $(CHAIN) || exit 1; \
+		MVGPU_FULL=1 MVGPU_KERNEL=$$k MVGPU_ROOT=full prove --timer $(CHAIN) || exit 1; \
 	done
-	MVGPU_FULL=1 MVGPU_KERNEL=7.2 MVGPU_ROOT=full $(PROVE_VM) $(IGT_TESTS)
+	MVGPU_FULL=1 MVGPU_KERNEL=7.2 MVGPU_ROOT=full prove --timer $(IGT_TESTS)
 
 bench:				## what direct BARs and mappings of guest memory are worth
 	@$(PROVISION) deps check
