@@ -85,7 +85,7 @@ demo:				## two guests share one screen; leaves two screenshots
 check:				## all the tests that fit into a coffee break
 	@$(PROVISION) deps check
 	@$(MAKE) --no-print-directory tools
-	prove --timer $(TESTS)
+	tests/run $(TESTS)
 
 # The chain of VM tests once more on each kernel, with a Debian root that has QEMU 11; IGT
 # on the newest
@@ -94,9 +94,9 @@ check-full: check		## every kernel, recent QEMU: the slower tests too
 	@$(PROVISION) deps full
 	@for k in $(KERNELS); do \
 		echo "Linux $$k, QEMU 11"; \
-		MVGPU_FULL=1 MVGPU_KERNEL=$$k MVGPU_ROOT=full prove --timer $(CHAIN) || exit 1; \
+		MVGPU_FULL=1 MVGPU_KERNEL=$$k MVGPU_ROOT=full tests/run $(CHAIN) || exit 1; \
 	done
-	MVGPU_FULL=1 MVGPU_KERNEL=7.2 MVGPU_ROOT=full prove --timer $(IGT_TESTS)
+	MVGPU_FULL=1 MVGPU_KERNEL=7.2 MVGPU_ROOT=full tests/run $(IGT_TESTS)
 
 bench:				## what direct BARs and mappings of guest memory are worth
 	@$(PROVISION) deps check
@@ -111,7 +111,7 @@ igt:				## IGT's generic tests on a vGPU, compared with QEMU's own device
 
 lint:				## W=1, sparse, checkpatch --strict and kernel-doc on all kernels
 	@$(PROVISION) deps check
-	prove tests/lint.t
+	tests/run tests/lint.t
 
 install: modules		## install the modules for the running kernel
 	$(MAKE) -C $(KDIR) M=$(abspath $(O)/modules) modules_install
