@@ -84,7 +84,7 @@ subtest 'the wrong device' => sub {
 	$rig->fails("echo $vga >/sys/bus/pci/drivers/mvgpu-bochs/bind",
 		'without driver_override nothing binds', qr/No such device/);
 	$rig->must('modprobe bochs');
-	ok defined $rig->wait_for("test -e /sys/bus/pci/devices/$vga/driver", 20),
+	ok defined $rig->wait_for("test -e /sys/bus/pci/devices/$vga/driver"),
 		'the in-tree driver takes the other GPU';
 	$rig->fails($bind->($vga), 'a GPU that another driver uses', qr/No such device|busy/);
 	$rig->must("readlink /sys/bus/pci/devices/$gpu/driver | grep mvgpu-bochs");

@@ -31,7 +31,7 @@ my ($edu) = $rig->find_pci('1234:11e8');
 my ($virtio, $bypassing) = $rig->find_pci('1af4:1050');
 # Below which of the two devices depends on the kernel.
 my $drm = "/sys/bus/pci/devices/$virtio/{,virtio*/}drm/card*";
-my $card = $rig->wait_for("cd /dev/dri && bash -c 'ls -d $drm' 2>/dev/null | sed -n s,.*/,,p | grep .", 20)
+my $card = $rig->wait_for("cd /dev/dri && bash -c 'ls -d $drm' 2>/dev/null | sed -n s,.*/,,p | grep .")
 	// $rig->trouble('no DRM device');
 chomp $card;
 
@@ -244,7 +244,7 @@ subtest 'a VMM with two' => sub {
 	my $pid = $rig->must('qemu-system-x86_64 -machine q35 -accel tcg -m 64 -nodefaults -display none -S '
 		. join(' ', map { "-device vfio-pci,sysfsdev=/sys/bus/mdev/devices/$_,display=off" } @web)
 		. ' >/tmp/two 2>&1 & echo $!');
-	ok defined $rig->wait_for("test \$(ls -l /proc/$pid/fd | grep -c vfio-device) = 2", 30),
+	ok defined $rig->wait_for("test \$(ls -l /proc/$pid/fd | grep -c vfio-device) = 2"),
 		'has them open';
 	# Newer kernels tell them apart.
 	refuses('screenshot web-1 /rig/no.png', MISSING, qr/does not tell them apart|shows nothing now/,
@@ -343,11 +343,11 @@ subtest 'give back' => sub {
 
 	my $pid = $guests[1]{pid};
 	$rig->must("rm -f /tmp/removed; ($ctl remove --wait $v; echo \$? >/tmp/removed) >/dev/null 2>&1 &");
-	my $leaving = $rig->wait_for("$ctl doctor | grep -A 1 'is being removed'", 20) // 'nothing';
+	my $leaving = $rig->wait_for("$ctl doctor | grep -A 1 'is being removed'") // 'nothing';
 	like $leaving, qr/^WARN +vgpu +$v: .*waits for qemu-system-x86 \(pid $pid\)\n.*-> unplug it/,
 		'doctor says what a removal waits for';
 	$_->kill('KILL') for @guests;
-	is $rig->wait_for('cat /tmp/removed', 30), "0\n", 'it ends when the VMM has gone';
+	is $rig->wait_for('cat /tmp/removed'), "0\n", 'it ends when the VMM has gone';
 	refuses('screenshot web-1 /rig/no.png', MISSING, 'no VMM has it open', 'start its guest');
 	refuses("release $bochs", BUSY, 'it has 1 vGPU', 'release --wait');
 	works("release $virtio", 'a virtio-gpu', qr/$virtio: virtio_gpu has it now/);

@@ -30,7 +30,7 @@ sub bad_address($rig, $model, $bdf)
 		is_deeply [$rig->dmesg_faults], [], 'nothing translates DMA addresses';
 		return;
 	}
-	$rig->wait_for("dmesg | grep -qE 'fault addr|IO_PAGE_FAULT|fault from EP'", 10);
+	$rig->wait_for("dmesg | grep -qE 'fault addr|IO_PAGE_FAULT|fault from EP'");
 	my @faults = $rig->dmesg_faults;
 	ok scalar(grep { /$model->{fault}/ } @faults), 'a bad DMA address faults'
 		or diag @faults;
@@ -63,7 +63,7 @@ sub run_model($name, $kernel)
 		$rig->relay_tap("/mvgpu/build/dma-test $way --log @vgpus 2>&1", "log $way",
 			timeout => 400) if $rig->logs_dma;
 	}
-	is $rig->vgpu($vgpus[0], 'pinned'), 0, 'nothing is left pinned';
+	$rig->becomes($vgpus[0], 'pinned', 0, 'nothing is left pinned');
 	$rig->no_leaks;
 	$rig->clean_dmesg(allow => \@allow);
 	$rig->stop;

@@ -90,20 +90,14 @@ sub hold($rig, $uuid)
 {
 	my $pid = $rig->must("setsid $test --hold $uuid >/tmp/hold 2>&1 </dev/null & echo \$!");
 
-	$rig->wait_for("grep -q HOLDING /tmp/hold && [ \$(cat /sys/bus/mdev/devices/$uuid/mvgpu/pinned) = 2 ]",
-		20) // $rig->trouble('no copy begins: ' . $rig->must('cat /tmp/hold'));
+	$rig->wait_for("grep -q HOLDING /tmp/hold && [ \$(cat /sys/bus/mdev/devices/$uuid/mvgpu/pinned) = 2 ]")
+		// $rig->trouble('no copy begins: ' . $rig->must('cat /tmp/hold'));
 	return $pid;
 }
 
 sub charged($rig, $pid)
 {
 	return $rig->must("awk '/^Vm(Lck|Pin):/ { n += \$2 / 4 } END { print n }' /proc/$pid/status");
-}
-
-sub nothing_pinned($rig, $uuid, $name)
-{
-	ok defined $rig->wait_for(
-		"[ \$(cat /sys/bus/mdev/devices/$uuid/mvgpu/pinned) = 0 ]", 5), $name;
 }
 
 sub killed($rig, $uuid)
@@ -115,12 +109,12 @@ sub killed($rig, $uuid)
 	# at whatever point of the copy
 	for my $delay (0, 0.05, 0.11, 0.17) {
 		$rig->must("sleep $delay; kill -KILL $pid");
-		$rig->wait_for("! kill -0 $pid 2>/dev/null", 10) // fail 'the VMM is gone';
-		nothing_pinned($rig, $uuid, "killed after $delay s: nothing is pinned");
+		$rig->wait_for("! kill -0 $pid 2>/dev/null") // fail 'the VMM is gone';
+		$rig->becomes($uuid, 'pinned', 0, "killed after $delay s: nothing is pinned");
 		$pid = hold($rig, $uuid);
 	}
 	$rig->must("kill -KILL $pid");
-	$rig->wait_for("! kill -0 $pid 2>/dev/null", 10);
+	$rig->wait_for("! kill -0 $pid 2>/dev/null");
 	$rig->relay_tap("$test --only 'copy: one page' $uuid 2>&1", 'the next VMM can copy');
 }
 
@@ -132,11 +126,11 @@ sub orphaned($rig, $edu, $uuid)
 	$rig->must("(echo $edu >/sys/bus/pci/drivers/mvgpu-edu/unbind; touch /tmp/unbound) "
 		. '>/dev/null 2>&1 &');
 	my $charged = "awk '/^Vm(Lck|Pin):/ { n += \$2 } END { exit n != 0 }' /proc/$pid/status";
-	ok defined $rig->wait_for($charged, 15), 'nothing is pinned though the VMM lives';
+	ok defined $rig->wait_for($charged), 'nothing is pinned though the VMM lives';
 	$rig->ok("kill -0 $pid", 'it does');
 	$rig->ok('! test -e /tmp/unbound', 'the unbind waits for it');
 	$rig->must("kill -KILL $pid");
-	ok defined $rig->wait_for('test -e /tmp/unbound', 30), 'then the parent goes';
+	ok defined $rig->wait_for('test -e /tmp/unbound'), 'then the parent goes';
 }
 
 sub everything($kernel, $model, %o)
@@ -211,7 +205,7 @@ subtest 'an engine that never gets quiet' => sub {
 	my ($rig, undef, @vgpus) = start($kernels[0], 1, %strict, variant => 'hang');
 
 	$rig->relay_tap("$test --hang @vgpus 2>&1", 'quarantine');
-	is $rig->vgpu($vgpus[0], $_), 0, "nothing is $_" for qw(pinned quarantined);
+	$rig->becomes($vgpus[0], $_, 0, "nothing is $_") for qw(pinned quarantined);
 	$rig->clean_dmesg;
 	$rig->stop;
 };

@@ -18,7 +18,7 @@ my @diagonal = ([bypass => '6.1'], [strict => '6.12'], [virtio => '7.2']);
 
 sub counters_are_zero($rig, $uuid, $when)
 {
-	is $rig->vgpu($uuid, $_), 0, "$when: $_ is 0" for qw(pinned quarantined);
+	$rig->becomes($uuid, $_, 0, "$when: $_ is 0") for qw(pinned quarantined);
 }
 
 # What its QEMU displays: the first head, whatever that shows and wherever the guest draws it

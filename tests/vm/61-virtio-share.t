@@ -93,7 +93,7 @@ subtest 'the GPU hangs' => sub {
 
 	$rig->must('echo 1 >/sys/module/mvgpu_virtio/parameters/lose');
 	$ga->must('killall draw; draw -f "lost" >/dev/null 2>&1 &');
-	ok defined $rig->wait_for('dmesg | grep -q "does not answer: resetting it"', 30),
+	ok defined $rig->wait_for('dmesg | grep -q "does not answer: resetting it"'),
 		'it is noticed, and the GPU is reset';
 	$rig->shows($pb, 'the other guest\'s picture is there as before', device => 'gpu0', head => 1);
 	$pb = $gb->draw('after b');
@@ -109,7 +109,7 @@ subtest 'a guest goes, the other stays' => sub {
 	flood($ga);
 	$rig->must('sleep 2');
 	$ga->kill('KILL');
-	is $rig->vgpu($uuids[0], $_), 0, "killed in mid-transfer: $_ is 0" for qw(pinned quarantined);
+	$rig->becomes($uuids[0], $_, 0, "killed in mid-transfer: $_ is 0") for qw(pinned quarantined);
 	$rig->shows($pb, 'the other\'s picture stays', device => 'gpu0', head => 1);
 	$ga = $rig->guest(name => 'a', vgpu => $uuids[0], modules => ['virtio_gpu']);
 	my $pa = $ga->draw('again');
@@ -126,7 +126,7 @@ subtest 'a guest goes, the other stays' => sub {
 };
 
 $_->kill('KILL') for $ga, $gb;
-is $rig->vgpu($_, 'pinned'), 0, 'nothing is left pinned' for @uuids;
+$rig->becomes($_, 'pinned', 0, 'nothing is left pinned') for @uuids;
 $rig->remove_vgpu($_) for @uuids;
 $rig->release_virtio($bdf);
 $rig->unload_modules('mvgpu-virtio', 'mvgpu');

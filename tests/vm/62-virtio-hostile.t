@@ -55,13 +55,13 @@ sub run_iommu($name, $kernel)
 				timeout => 500);
 			$rig->shows($picture, "$group: the third vGPU's picture is the same",
 				device => 'gpu0', head => 2);
-			is $rig->vgpu($_, 'pinned'), 0, "$group: nothing is left pinned" for @uuids[0, 1];
+			$rig->becomes($_, 'pinned', 0, "$group: nothing is left pinned") for @uuids[0, 1];
 		}
 	}
 	$rig->must("kill $holder");
-	$rig->wait_for("! kill -0 $holder 2>/dev/null", 20);
-	is $rig->vgpu($_, 'pinned'), 0, 'nothing is pinned in the end' for @uuids;
-	is $rig->vgpu($_, 'quarantined'), 0, 'nor quarantined' for @uuids;
+	$rig->wait_for("! kill -0 $holder 2>/dev/null");
+	$rig->becomes($_, 'pinned', 0, 'nothing is pinned in the end') for @uuids;
+	$rig->becomes($_, 'quarantined', 0, 'nor quarantined') for @uuids;
 	$rig->remove_vgpu($_) for @uuids;
 	$rig->release_virtio($bdf);
 	$rig->unload_modules('mvgpu-virtio', 'mvgpu');

@@ -50,7 +50,7 @@ sub lose($rig, $uuid, $way = '')
 
 sub said($rig, $word)
 {
-	return $rig->wait_for("grep -a '^$word' /tmp/lose", 60)
+	return $rig->wait_for("grep -a '^$word' /tmp/lose")
 		// $rig->trouble("no $word: " . $rig->must('cat /tmp/lose'));
 }
 
@@ -64,7 +64,7 @@ sub step($rig, $pid, $word)
 sub end($rig, $pid)
 {
 	$rig->must("kill $pid");
-	$rig->wait_for("! kill -0 $pid 2>/dev/null", 20) // fail 'the VMM goes';
+	$rig->wait_for("! kill -0 $pid 2>/dev/null") // fail 'the VMM goes';
 }
 
 sub with_revoke($name, $kernel)
@@ -91,7 +91,7 @@ sub with_revoke($name, $kernel)
 			is $rig->vgpu($uuids[0], 'pinned'), $pinned, 'its pages are pinned';
 		}
 		end($rig, $pid);
-		is $rig->vgpu($uuids[0], $_), 0, "in the end, nothing is $_"
+		$rig->becomes($uuids[0], $_, 0, "in the end, nothing is $_")
 			for qw(pinned quarantined);
 	}
 	$rig->remove_vgpu($_) for @uuids;

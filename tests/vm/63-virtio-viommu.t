@@ -104,7 +104,7 @@ sub user_space($guest)
 		EOF
 	my $dir = "/sys/bus/pci/devices/$pci";
 	my $said = sub ($word) {
-		return [split ' ', $guest->wait_for("grep -a '^$word' /tmp/lose", 60)
+		return [split ' ', $guest->wait_for("grep -a '^$word' /tmp/lose")
 			// $guest->trouble("no $word: " . $guest->must('cat /tmp/lose'))];
 	};
 

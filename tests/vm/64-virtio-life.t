@@ -68,7 +68,7 @@ sub shows($name, $seed)
 sub nothing_pinned($name, $when)
 {
 	local $Test::Builder::Level = $Test::Builder::Level + 1;
-	is $rig->vgpu($vgpu{$name}, $_), 0, "$name $when: nothing is $_"
+	$rig->becomes($vgpu{$name}, $_, 0, "$name $when: nothing is $_")
 		for qw(pinned quarantined);
 }
 
@@ -135,7 +135,7 @@ for my $name (sort keys %guest) {
 $guest{two}->shutdown;
 $guest{$_}->kill for qw(reset killed unbound);
 for my $uuid (@uuids) {
-	is $rig->vgpu($uuid, $_), 0, "in the end, nothing is $_" for qw(pinned quarantined);
+	$rig->becomes($uuid, $_, 0, "in the end, nothing is $_") for qw(pinned quarantined);
 	$rig->remove_vgpu($uuid);
 }
 is room(), $room, 'the parent has as much room as in the beginning';

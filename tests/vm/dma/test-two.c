@@ -103,7 +103,7 @@ static void one_leaves(struct fixture *f)
 static void expect_pages(int line, struct pair *pair, long long first, long long second,
 			 unsigned long charged)
 {
-	double end = seconds_now() + 5;
+	double end = seconds_now() + 60;
 
 	while (seconds_now() < end && (counter(&pair->f[0], "pinned") != first ||
 				       counter(&pair->f[1], "pinned") != second))
@@ -197,7 +197,7 @@ static void charged_while_copying(struct fixture *f)
 
 	pair_open(f, &pair);
 	copy_start(&pair.f[0], source(), destination(0), PAGES * PAGE, 0);
-	for (end = seconds_now() + 1; counter(&pair.f[0], "pinned") != 2;)
+	for (end = seconds_now() + 20; counter(&pair.f[0], "pinned") != 2;)
 		OK(seconds_now() < end, "a copy pins %lld pages, not 2",
 		   counter(&pair.f[0], "pinned"));
 	EQ(charged_pages() - pair.charged, 2);

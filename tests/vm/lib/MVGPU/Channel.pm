@@ -8,12 +8,14 @@ package MVGPU::Channel;
 use v5.36;
 use IO::Socket::UNIX;
 use IO::Select;
-use Time::HiRes qw(time sleep);
+use List::Util qw(min);
+use MVGPU::Clock;
+use Time::HiRes qw(sleep);
 
 # QEMU makes its sockets while it starts; $alive tells whether waiting is in vain.
 sub connect($class, $path, $limit, $alive = sub { 1 })
 {
-	my $deadline = time + $limit;
+	my $deadline = now + $limit;
 
 	while (1) {
 		my $socket = IO::Socket::UNIX->new(Peer => $path);
@@ -26,20 +28,20 @@ sub connect($class, $path, $limit, $alive = sub { 1 })
 				buffer => '',
 			}, $class;
 		}
-		return if time > $deadline || !$alive->();
+		return if now > $deadline || !$alive->();
 		sleep 0.02;
 	}
 }
 
 sub put($self, $data, $limit)
 {
-	my $deadline = time + $limit;
+	my $deadline = now + $limit;
 
 	local $SIG{PIPE} = 'IGNORE';
 	while (length $data) {
-		my $left = $deadline - time;
+		my $left = $deadline - now;
 		return if $left <= 0;
-		next unless $self->{select}->can_write($left);
+		next unless $self->{select}->can_write(min($left, 1));
 		my $sent = $self->{socket}->syswrite($data);
 		next if !defined $sent && ($!{EAGAIN} || $!{EINTR});
 		return unless defined $sent;
@@ -52,15 +54,15 @@ sub put($self, $data, $limit)
 # when time is up or the other end has gone (then closed() is true).
 sub _until($self, $limit, $enough)
 {
-	my $deadline = time + $limit;
+	my $deadline = now + $limit;
 
 	while (1) {
 		my $result = $enough->(\$self->{buffer});
 		return $result if defined $result;
 		return if $self->{closed};
-		my $left = $deadline - time;
+		my $left = $deadline - now;
 		return if $left <= 0;
-		next unless $self->{select}->can_read($left);
+		next unless $self->{select}->can_read(min($left, 1));
 		my $got = $self->{socket}->sysread(my $chunk, 1 << 16);
 		next if !defined $got && ($!{EAGAIN} || $!{EINTR});
 		if (!$got) {

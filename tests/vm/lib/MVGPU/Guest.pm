@@ -10,7 +10,8 @@ use parent 'MVGPU::Node';
 use MVGPU::Agent;
 use MVGPU::Initramfs;
 use MVGPU::Qmp;
-use Time::HiRes qw(time sleep);
+use MVGPU::Clock;
+use Time::HiRes qw(sleep);
 
 # The IOMMUs a guest can have: QEMU's machine option and device, the kernel line. VFIO
 # needs to hear of mappings that a guest adds, hence caching mode; emulated, an IOMMU
@@ -157,7 +158,7 @@ sub _command($self)
 sub start($self)
 {
 	$self->{rig}->need_kvm if ($self->{accel} // 'kvm') =~ /^kvm/;
-	$self->{started} = time;
+	$self->{started} = now;
 	if (!$self->_launch) {
 		# QEMU opens vGPUs after it has greeted, so this is not theirs to explain.
 		$self->note("$self->{label}: its QEMU says nothing, so start another", $self->_qemu_state);
@@ -182,10 +183,10 @@ sub _launch($self)
 sub wait_boot($self)
 {
 	$self->{agent} = MVGPU::Agent->new($self->{slot}{agent});
-	my $until = time + $self->{timeout};
+	my $until = now + $self->{timeout};
 	my ($release, $again);
 	# In slices, to notice an early death.
-	while (!$release && time < $until) {
+	while (!$release && now < $until) {
 		$release = $self->{agent}->ready(5) and last;
 		next if $self->alive;
 		$self->trouble('died while booting') if $again++ || $self->_has_seen_devices;
@@ -193,7 +194,7 @@ sub wait_boot($self)
 		$self->_launch or $self->trouble("its QEMU doesn't speak QMP");
 	}
 	$self->trouble("no agent within $self->{timeout} s") unless $release;
-	$self->{boot_seconds} = time - $self->{started};
+	$self->{boot_seconds} = now - $self->{started};
 	return $self;
 }
 
@@ -257,7 +258,7 @@ sub _signal($self, $signal)
 
 sub _wait_gone($self)
 {
-	$self->{rig}->wait_for("! kill -0 $self->{pid} 2>/dev/null", 30)
+	$self->{rig}->wait_for("! kill -0 $self->{pid} 2>/dev/null")
 		// $self->trouble("its QEMU doesn't go");
 }
 
@@ -271,7 +272,7 @@ sub _release($self)
 sub shutdown($self)
 {
 	return unless $self->{pid};
-	$self->{slot}{agent}->put("0 1 " . MIME::Base64::encode_base64('poweroff -f', '') . "\n", 5);
+	$self->{agent}->send('poweroff -f', $self->{timeout});
 	$self->_wait_gone;
 	$self->_release;
 }

@@ -9,7 +9,8 @@ use v5.36;
 use File::Path qw(remove_tree);
 use File::Temp qw(tempdir);
 use POSIX qw(WNOHANG);
-use Time::HiRes qw(time sleep);
+use MVGPU::Clock;
+use Time::HiRes qw(sleep);
 
 use constant { SYS_prctl => 157, PR_SET_PDEATHSIG => 1 };
 
@@ -90,10 +91,10 @@ sub log($self)
 
 sub wait_gone($self, $limit)
 {
-	my $deadline = time + $limit;
+	my $deadline = now + $limit;
 
 	while ($self->alive) {
-		return 0 if time > $deadline;
+		return 0 if now > $deadline;
 		sleep 0.02;
 	}
 	return 1;

@@ -11,7 +11,8 @@ use v5.36;
 use MVGPU::Dmesg;
 use MVGPU::Image;
 use Test::Builder;
-use Time::HiRes qw(time sleep);
+use MVGPU::Clock;
+use Time::HiRes qw(sleep);
 
 use constant { TAIL => 60, REPORT => 120 };
 
@@ -97,13 +98,13 @@ sub read_file($self, $path) { return $self->must("cat '$path'") }
 sub wait_for($self, $command, $seconds = undef)
 {
 	my $limit = defined $seconds ? $self->scaled($seconds) : $self->{timeout};
-	my $deadline = time + $limit;
+	my $deadline = now + $limit;
 
 	do {
 		my ($status, $output) = $self->run($command, timeout => $seconds);
 		return $output unless $status;
 		sleep 0.1;
-	} while (time < $deadline);
+	} while (now < $deadline);
 	return;
 }
 

@@ -6,7 +6,7 @@ package MVGPU::Qmp;
 
 use v5.36;
 use JSON::PP;
-use Time::HiRes qw(time);
+use MVGPU::Clock;
 
 my $json = JSON::PP->new->utf8->canonical;
 
@@ -24,9 +24,9 @@ sub new($class, $channel, $limit)
 
 sub _message($self, $limit)
 {
-	my $deadline = time + $limit;
+	my $deadline = now + $limit;
 
-	while ((my $left = $deadline - time) > 0) {
+	while ((my $left = $deadline - now) > 0) {
 		my $line = $self->{channel}->line($left) // return;
 		my $message = eval { $json->decode($line) } or next;
 		return $message unless $message->{event};

@@ -429,6 +429,16 @@ sub vgpu($self, $uuid, $attribute, $value = undef)
 	return $value;
 }
 
+# TAP: an attribute of a vGPU comes to be this, soon: pages are unpinned in the background.
+sub becomes($self, $uuid, $attribute, $value, $name)
+{
+	my $path = "/sys/bus/mdev/devices/$uuid/mvgpu/$attribute";
+	my $done = defined $self->wait_for("[ \"\$(cat $path)\" = '$value' ]");
+
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	return Test::Builder->new->is_eq($done ? $value : $self->read_file($path), $value, $name);
+}
+
 # Which vGPU the physical screen shows: a UUID or none, read or chosen
 sub foreground($self, $bdf, $uuid = undef)
 {
