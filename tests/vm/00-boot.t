@@ -11,7 +11,7 @@ use MVGPU::Image;
 use MVGPU::Rig;
 use Test::More;
 
-my $rig = MVGPU::Rig->new(gpus => ['bochs-display,vgamem=64M,id=gpu0'], timeout => 90);
+my $rig = MVGPU::Rig->new(gpus => ['bochs-display,vgamem=64M,id=gpu0']);
 $rig->boot;
 diag sprintf 'L1: Linux %s, booted in %.1f s', $rig->release, $rig->boot_seconds;
 

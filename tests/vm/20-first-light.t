@@ -12,7 +12,7 @@ use MVGPU::Image;
 use MVGPU::Rig;
 use Test::More;
 
-my $rig = MVGPU::Rig->new(gpus => ['bochs-display,vgamem=64M,id=gpu0'], timeout => 120);
+my $rig = MVGPU::Rig->new(gpus => ['bochs-display,vgamem=64M,id=gpu0']);
 $rig->boot;
 $rig->load_modules(qw(mvgpu mvgpu-bochs));
 my $bdf = $rig->adopt('1234:1111', 'mvgpu-bochs');

@@ -66,10 +66,10 @@ sub new($class, %o)
 
 	return $class->SUPER::new(
 		kernel => $kernel, root => $ENV{MVGPU_ROOT} // 'host', scale => $scale,
-		gpus => [], iommu => 'none', mem => 2048, smp => 2, args => [], append => '',
+		gpus => [], iommu => 'none', mem => 2048, smp => 1, args => [], append => '',
 		log => sub { }, label => 'L1', here => $here, repo => $repo, began => time,
 		%o,
-		timeout => ($o{timeout} // 120) * $scale,
+		timeout => ($o{timeout} // 240) * $scale,
 	);
 }
 
