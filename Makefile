@@ -21,15 +21,15 @@ KERNELS := 6.1 6.12 7.2 debug
 
 LIB := $(O)/libmvgpu-vfio.a
 LIB_OBJS := $(patsubst %.c,$(O)/%.o,$(wildcard userspace/lib/*.c))
+# What the clients of VFIO have in common
+CLIENT_OBJS := $(patsubst %,$(O)/tests/vm/client/%.o,options harness util event fault)
 VFIO_TEST := $(O)/vfio-test
 VFIO_TEST_OBJS := $(patsubst %.c,$(O)/%.o,$(wildcard tests/vm/client/*.c))
 DMA_TEST := $(O)/dma-test
-DMA_TEST_OBJS := $(patsubst %.c,$(O)/%.o,$(wildcard tests/vm/dma/*.c)) \
-	$(patsubst %,$(O)/tests/vm/client/%.o,harness util event fault)
+DMA_TEST_OBJS := $(patsubst %.c,$(O)/%.o,$(wildcard tests/vm/dma/*.c)) $(CLIENT_OBJS)
 VIRTIO_TEST := $(O)/virtio-test
 VIRTIO_TEST_OBJS := $(patsubst %.c,$(O)/%.o,$(wildcard tests/vm/virtio/*.c)) \
-	$(O)/tests/vm/dma/engine.o \
-	$(patsubst %,$(O)/tests/vm/client/%.o,harness util event fault)
+	$(O)/tests/vm/dma/engine.o $(CLIENT_OBJS)
 MVGPUCTL := $(O)/mvgpuctl
 MVGPUCTL_OBJS := $(patsubst %.c,$(O)/%.o,$(wildcard userspace/mvgpuctl/*.c))
 MVGPUCTL_NEEDS := libudev json-c libpng uuid libkmod

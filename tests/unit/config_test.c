@@ -197,7 +197,6 @@ static void power_on(void **state)
 	struct mvgpu_config cfg;
 	struct model m;
 
-	(void)state;
 	build(&cfg);
 	model_init(&m);
 	check_same(&cfg, &m);
@@ -214,7 +213,6 @@ static void empty_device(void **state)
 	struct mvgpu_config cfg;
 	unsigned int at;
 
-	(void)state;
 	mvgpu_config_init(&cfg);
 	mvgpu_config_seal(&cfg);
 	assert_int_equal(mvgpu_config_size(&cfg), 256);
@@ -239,7 +237,6 @@ static void masks(void **state)
 	struct model m;
 	unsigned int at, size, p;
 
-	(void)state;
 	for (size = 1; size <= 4; size *= 2)
 		for (at = 0; at < 256; at++) {
 			build(&cfg);
@@ -260,7 +257,6 @@ static void extended_space(void **state)
 	struct model m;
 	unsigned int at, size;
 
-	(void)state;
 	build(&cfg);
 	model_init(&m);
 	for (size = 1; size <= 4; size *= 2)
@@ -279,7 +275,6 @@ static void random_writes(void **state)
 	struct model m, start;
 	unsigned int i, at, b;
 
-	(void)state;
 	build(&cfg);
 	model_init(&m);
 	start = m;
@@ -353,7 +348,6 @@ static void bar_sizes(void **state)
 {
 	unsigned int bar, shift, prefetch;
 
-	(void)state;
 	for (prefetch = 0; prefetch <= MVGPU_BAR_PREFETCH; prefetch += MVGPU_BAR_PREFETCH) {
 		for (bar = 0; bar < 6; bar++)
 			for (shift = 12; shift <= 31; shift++)
@@ -379,7 +373,6 @@ static void bar_errors(void **state)
 	struct mvgpu_config cfg, before;
 	unsigned int i;
 
-	(void)state;
 	mvgpu_config_init(&cfg);
 	before = cfg;
 	for (i = 0; i < ARRAY_SIZE(invalid); i++) {
@@ -417,7 +410,6 @@ static void bar_overlaps(void **state)
 	};
 	unsigned int i, j, bar;
 
-	(void)state;
 	for (i = 0; i < ARRAY_SIZE(kinds); i++)
 		for (j = 0; j < ARRAY_SIZE(kinds); j++)
 			for (bar = 1; bar <= 3; bar++)
@@ -450,7 +442,6 @@ static void capability_list(void **state)
 	unsigned int len, pos;
 	u8 vendors[2] = { 9, 9 };
 
-	(void)state;
 	mvgpu_config_init(&cfg);
 	walk(&cfg, NULL, 0);
 	build(&cfg);
@@ -475,7 +466,6 @@ static void active_capability(void **state)
 	struct mvgpu_config cfg;
 	int pos;
 
-	(void)state;
 	mvgpu_config_init(&cfg);
 	pos = mvgpu_config_add_active(&cfg, data, writable, sizeof(data));
 	assert_int_equal(pos, 0x40);
@@ -493,7 +483,6 @@ static void capability_errors(void **state)
 {
 	struct mvgpu_config cfg, before;
 
-	(void)state;
 	build(&cfg);
 	before = cfg;
 	assert_int_equal(mvgpu_config_add_intx(&cfg), -EBUSY);
@@ -539,7 +528,6 @@ static void capability_space(void **state)
 	unsigned int i, len;
 	u8 ids[2] = { 9 };
 
-	(void)state;
 	for (i = 0; i < ARRAY_SIZE(caps); i++) {
 		len = 192 - caps[i].size - 3;
 		ids[1] = caps[i].id;
@@ -577,7 +565,6 @@ static void power_states(void **state)
 	struct mvgpu_config cfg;
 	unsigned int from, to, size;
 
-	(void)state;
 	for (from = 0; from < 4; from += 3)
 		for (to = 0; to < 4; to++)
 			for (size = 1; size <= 4; size *= 2) {
@@ -602,7 +589,6 @@ static void decode_and_gates(void **state)
 	struct mvgpu_config_gate g;
 	struct mvgpu_config cfg;
 
-	(void)state;
 	build(&cfg);
 	assert_false(mvgpu_config_decodes(&cfg));
 	assert_int_equal(mvgpu_config_write(&cfg, 4, 2, 0x2), MVGPU_CONFIG_DECODE);
@@ -646,7 +632,6 @@ static void function_level_reset(void **state)
 	struct mvgpu_config cfg;
 	u32 before;
 
-	(void)state;
 	build(&cfg);
 	before = mvgpu_config_read(&cfg, EXP + 8, 4);
 	assert_int_equal(mvgpu_config_write(&cfg, EXP + 9, 1, 0x80 | before >> 8),
@@ -671,7 +656,6 @@ static void message_controls(void **state)
 	struct mvgpu_config cfg;
 	unsigned int shift;
 
-	(void)state;
 	for (shift = 0; shift <= 5; shift++) {
 		mvgpu_config_init(&cfg);
 		assert_int_equal(mvgpu_config_add_msi(&cfg, 1 << shift), 0);
@@ -696,7 +680,6 @@ static void pending_bits(void **state)
 {
 	struct mvgpu_config cfg, before;
 
-	(void)state;
 	build(&cfg);
 	before = cfg;
 	mvgpu_config_set_pending(&cfg, true, 0xa5);

@@ -131,7 +131,6 @@ static void named_sizes(void **state)
 	u8 edid[MVGPU_EDID_SIZE];
 	unsigned int i;
 
-	(void)state;
 	for (i = 0; i < ARRAY_SIZE(sizes); i++) {
 		make(edid, sizes[i][0], sizes[i][1]);
 		check_block(edid, sizes[i][0], sizes[i][1]);
@@ -144,7 +143,6 @@ static void all_sizes(void **state)
 	u8 edid[MVGPU_EDID_SIZE];
 	unsigned int width, height;
 
-	(void)state;
 	for (width = 64; width <= 4095; width += 31)
 		for (height = 64; height <= 4095; height += 29) {
 			make(edid, width, height);
@@ -171,7 +169,6 @@ static void known_timings(void **state)
 	struct timing t;
 	unsigned int i;
 
-	(void)state;
 	for (i = 0; i < ARRAY_SIZE(cvt); i++) {
 		make(edid, cvt[i].width, cvt[i].height);
 		t = decode(edid + 54);
@@ -185,7 +182,6 @@ static void serials(void **state)
 {
 	u8 a[MVGPU_EDID_SIZE], b[MVGPU_EDID_SIZE];
 
-	(void)state;
 	mvgpu_edid(a, 1920, 1080, 1);
 	mvgpu_edid(b, 1920, 1080, 2);
 	assert_int_equal(a[12], 1);
@@ -213,7 +209,6 @@ static void edid_decode(void **state)
 	u8 edid[MVGPU_EDID_SIZE];
 	unsigned int i;
 
-	(void)state;
 	if (system("command -v edid-decode >/dev/null")) {
 		print_message("# edid-decode is not installed\n");
 		skip();

@@ -112,7 +112,6 @@ static void races(void **state)
 	pthread_t threads[4];
 	int i;
 
-	(void)state;
 	for (i = 0; i < NUM_FDS; i++)
 		fds[i] = shim_eventfd();
 	eoi = fds[0];			/* an odd VMM, that hands in one for both */

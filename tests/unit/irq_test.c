@@ -76,7 +76,6 @@ static void entry(unsigned int vector, u64 address, u32 ctrl)
 
 static int setup(void **state)
 {
-	(void)state;
 	memset(&irqs, 0, sizeof(irqs));
 	return mvgpu_irqs_init(&irqs, true, NUM_MSI, NUM_MSIX);
 }
@@ -84,7 +83,6 @@ static int setup(void **state)
 /* However a test ends: the VMM closes, and nothing of it is left */
 static int teardown(void **state)
 {
-	(void)state;
 	mvgpu_irqs_close(&irqs);
 	assert_int_equal(shim_eventfd_all_refs(), 0);
 	assert_null(irqs.unmask);
@@ -100,7 +98,6 @@ static void info(void **state)
 {
 	u32 flags;
 
-	(void)state;
 	assert_int_equal(mvgpu_irqs_info(&irqs, INTX, &flags), 1);
 	assert_int_equal(flags, 7);	/* eventfd, maskable, automasked */
 	assert_int_equal(mvgpu_irqs_info(&irqs, MSI, &flags), NUM_MSI);
@@ -120,7 +117,6 @@ static void no_interrupts(void **state)
 {
 	u32 flags;
 
-	(void)state;
 	mvgpu_irqs_fini(&irqs);
 	memset(&irqs, 0, sizeof(irqs));
 	assert_int_equal(mvgpu_irqs_init(&irqs, false, 0, 0), 0);
@@ -138,7 +134,6 @@ static void intx_level(void **state)
 {
 	int fd = shim_eventfd();
 
-	(void)state;
 	assert_int_equal(trigger(INTX, 0, fd), 0);
 	assert_int_equal(shim_eventfd_refs(fd), 1);
 	assert_int_equal(signals(fd), 0);
@@ -172,7 +167,6 @@ static void intx_mask_and_gate(void **state)
 {
 	int fd = shim_eventfd();
 
-	(void)state;
 	assert_int_equal(trigger(INTX, 0, fd), 0);
 	assert_int_equal(set(MASK, NONE, INTX, 0, 1, NULL), 0);
 	mvgpu_irqs_raise(&irqs, 0);
@@ -201,7 +195,6 @@ static void intx_level_before_enable(void **state)
 {
 	int fd = shim_eventfd(), second = shim_eventfd();
 
-	(void)state;
 	mvgpu_irqs_raise(&irqs, 0);
 	assert_true(intx_pending());
 	assert_int_equal(trigger(INTX, 0, fd), 0);
@@ -225,7 +218,6 @@ static void intx_unmask_eventfd(void **state)
 {
 	int fd = shim_eventfd(), eoi = shim_eventfd(), second = shim_eventfd();
 
-	(void)state;
 	assert_int_equal(set(UNMASK, EVENTFD, INTX, 0, 1, &eoi), -EINVAL);	/* not active */
 	assert_int_equal(trigger(INTX, 0, fd), 0);
 	assert_int_equal(set(UNMASK, EVENTFD, INTX, 0, 1, &eoi), 0);
@@ -269,7 +261,6 @@ static void unmask_while_pending_work(void **state)
 {
 	int fd = shim_eventfd(), eoi = shim_eventfd();
 
-	(void)state;
 	assert_int_equal(trigger(INTX, 0, fd), 0);
 	assert_int_equal(set(UNMASK, EVENTFD, INTX, 0, 1, &eoi), 0);
 	mvgpu_irqs_raise(&irqs, 0);
@@ -298,7 +289,6 @@ static void same_eventfd(void)
 
 static void trigger_unmasks_itself(void **state)
 {
-	(void)state;
 	assert_survives(same_eventfd);
 }
 
@@ -306,7 +296,6 @@ static void msi_vectors(void **state)
 {
 	int fd[NUM_MSI], i;
 
-	(void)state;
 	for (i = 0; i < NUM_MSI; i++)
 		fd[i] = shim_eventfd();
 	mvgpu_irqs_raise(&irqs, 1);	/* before anything is enabled: lost */
@@ -330,7 +319,6 @@ static void msi_masks(void **state)
 {
 	int fd[NUM_MSI], i;
 
-	(void)state;
 	for (i = 0; i < NUM_MSI; i++)
 		fd[i] = shim_eventfd();
 	assert_int_equal(set(TRIGGER, EVENTFD, MSI, 0, NUM_MSI, fd), 0);
@@ -370,7 +358,6 @@ static void msix_masks(void **state)
 {
 	int fd[NUM_MSIX], i;
 
-	(void)state;
 	for (i = 0; i < NUM_MSIX; i++)
 		fd[i] = shim_eventfd();
 	entry(0, 0xfee00000, 1);
@@ -436,7 +423,6 @@ static void msix_table(void **state)
 {
 	unsigned int i;
 
-	(void)state;
 	for (i = 0; i < NUM_MSIX * 16; i += 4)
 		assert_int_equal(mvgpu_irqs_table_read(&irqs, i), i % 16 == 12);
 	for (i = 0; i < NUM_MSIX * 16; i += 4)
@@ -460,7 +446,6 @@ static void switching(void **state)
 	int fd = shim_eventfd(), other = shim_eventfd();
 	unsigned int i, j;
 
-	(void)state;
 	for (i = 0; i < 3; i++)
 		for (j = 0; j < 3; j++) {
 			u64 before = signals(fd);
@@ -498,7 +483,6 @@ static void bad_eventfds(void **state)
 {
 	int old[NUM_MSI], fds[NUM_MSI], bad[4][2], i, j, k;
 
-	(void)state;
 	for (i = 0; i < NUM_MSI; i++)
 		old[i] = shim_eventfd();
 	bad[0][0] = 4000, bad[0][1] = -EBADF;
@@ -549,7 +533,6 @@ static void replacing(void **state)
 {
 	int a = shim_eventfd(), b = shim_eventfd();
 
-	(void)state;
 	assert_int_equal(set(TRIGGER, EVENTFD, MSIX, 3, 3, ((s32[]){ a, a, b })), 0);
 	assert_int_equal(shim_eventfd_refs(a), 2);
 	assert_int_equal(set(TRIGGER, EVENTFD, MSIX, 4, 2, ((s32[]){ -1, a })), 0);
@@ -572,7 +555,6 @@ static void enable_without_vectors(void **state)
 {
 	int fd = shim_eventfd();
 
-	(void)state;
 	assert_int_equal(trigger(MSIX, 0, -1), 0);
 	assert_int_equal(trigger(INTX, 0, fd), -EINVAL);
 	mvgpu_irqs_raise(&irqs, 39);
@@ -585,7 +567,6 @@ static void loopback(void **state)
 {
 	int fd[NUM_MSI], i;
 
-	(void)state;
 	assert_int_equal(set(TRIGGER, NONE, MSI, 0, 1, NULL), -EINVAL);
 	for (i = 0; i < NUM_MSI; i++)
 		fd[i] = shim_eventfd();
@@ -612,7 +593,6 @@ static void error_and_request(void **state)
 	int fd[2] = { shim_eventfd(), shim_eventfd() };
 	unsigned int i;
 
-	(void)state;
 	assert_false(mvgpu_irqs_request(&irqs));
 	for (i = 0; i < 2; i++) {
 		assert_int_equal(set(TRIGGER, NONE, both[i], 0, 1, NULL), 0);	/* nobody there */
@@ -647,7 +627,6 @@ static void error_codes(void **state)
 	int fd = shim_eventfd();
 	u32 actions;
 
-	(void)state;
 	assert_int_equal(trigger(MSI, 0, fd), 0);
 	assert_int_equal(set(MASK, NONE, MSI, 0, 0, NULL), -EINVAL);
 	assert_int_equal(set(UNMASK, BOOL, MSI, 0, 0, NULL), -EINVAL);
@@ -676,7 +655,6 @@ static void closing(void **state)
 {
 	int fd[NUM_MSIX], eoi = shim_eventfd(), i, round;
 
-	(void)state;
 	for (i = 0; i < NUM_MSIX; i++)
 		fd[i] = shim_eventfd();
 	for (round = 0; round < 2; round++) {
@@ -705,7 +683,6 @@ static void reset(void **state)
 {
 	int fd = shim_eventfd();
 
-	(void)state;
 	assert_int_equal(trigger(MSI, 1, fd), 0);
 	gate(false, true, false, 0);
 	mvgpu_irqs_raise(&irqs, 1);
@@ -732,7 +709,6 @@ static void reset_keeps_the_vmms_masks(void **state)
 {
 	int fd = shim_eventfd();
 
-	(void)state;
 	assert_int_equal(trigger(MSI, 1, fd), 0);
 	assert_int_equal(set(MASK, NONE, MSI, 1, 1, NULL), 0);
 	mvgpu_irqs_reset(&irqs);
@@ -748,7 +724,6 @@ static void failing_init(void **state)
 	unsigned int nth;
 	int ret;
 
-	(void)state;
 	for (nth = 1; ; nth++) {
 		mvgpu_irqs_fini(&irqs);
 		assert_int_equal(shim_allocs_alive(), 0);
@@ -769,7 +744,6 @@ static void failing_set(void **state)
 	unsigned int kind, nth, failed = 0;
 	int ret;
 
-	(void)state;
 	for (kind = 0; kind < 3; kind++) {
 		for (nth = 1; ; nth++) {
 			mvgpu_irqs_close(&irqs);
@@ -1132,7 +1106,6 @@ static void random_walk(void **state)
 	unsigned int i, pick, total = 0;
 	int n;
 
-	(void)state;
 	for (i = 0; i < ARRAY_SIZE(steps); i++)
 		total += steps[i].weight;
 	for (i = 0; i < NUM_FDS; i++)

@@ -18,7 +18,6 @@ static int fds[2];
 
 static int setup(void **state)
 {
-	(void)state;
 	mutex_init(&mutex);
 	spin_lock_init(&spin);
 	spin_lock_init(&other);
@@ -29,7 +28,6 @@ static int setup(void **state)
 
 static int teardown(void **state)
 {
-	(void)state;
 	shim_close_all();
 	return shim_eventfd_all_refs() || shim_allocs_alive() || shim_warnings();
 }
@@ -80,7 +78,6 @@ static void locks(void **state)
 {
 	unsigned long a, b;
 
-	(void)state;
 	mutex_lock(&mutex);
 	spin_lock_irqsave(&spin, a);
 	spin_lock_irqsave(&other, b);
@@ -111,7 +108,6 @@ static void memory(void **state)
 	void *ptr[3];
 	int i;
 
-	(void)state;
 	shim_fail_alloc(2);
 	for (i = 0; i < 3; i++)
 		ptr[i] = kcalloc(4, 4, GFP_KERNEL);
@@ -145,7 +141,6 @@ static void eventfds(void **state)
 	struct eventfd_ctx *ctx = eventfd_ctx_fdget(fds[1]);
 	int other_file = shim_other_file();
 
-	(void)state;
 	assert_int_equal(shim_eventfd_refs(fds[1]), 1);
 	assert_int_equal(shim_eventfd_refs(fds[0]), 0);
 	eventfd_signal(ctx);
@@ -197,7 +192,6 @@ static void virqfds(void **state)
 {
 	struct eventfd_ctx *ctx;
 
-	(void)state;
 	handled = 0;
 	worked = 0;
 	assert_int_equal(vfio_virqfd_enable(NULL, count_handled, count_worked, NULL, &virqfd,
@@ -245,7 +239,6 @@ static void arithmetic(void **state)
 	u8 bytes[9] = { 0, 0x11, 0x22, 0x33, 0x44, 0x55, 0x66, 0x77, 0x88 };
 	unsigned int i = 5;
 
-	(void)state;
 	assert_int_equal(get_unaligned_le16(bytes + 1), 0x2211);
 	assert_int_equal(get_unaligned_le32(bytes + 1), 0x44332211);
 	assert_true(get_unaligned_le64(bytes + 1) == 0x8877665544332211);

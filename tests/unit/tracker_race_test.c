@@ -181,33 +181,28 @@ static void torture(enum shim_backend backend, unsigned int cache, bool contend,
 static void type1(void **state)
 {
 	torture(SHIM_TYPE1, 0, false, 0);
-	(void)state;
 }
 
 static void type1_cached(void **state)
 {
 	torture(SHIM_TYPE1, 50, false, 0);
-	(void)state;
 }
 
 static void iommufd(void **state)
 {
 	torture(SHIM_IOMMUFD, 0, false, 0);
-	(void)state;
 }
 
 /* Quarantine comes and goes while everything else goes on */
 static void slow_hardware(void **state)
 {
 	torture(SHIM_IOMMUFD, 0, false, 40);
-	(void)state;
 }
 
 /* Other devices of the container are opened all the time */
 static void contended(void **state)
 {
 	torture(SHIM_TYPE1, 0, true, 0);
-	(void)state;
 }
 
 int main(void)

@@ -188,7 +188,6 @@ static void frame(void **state)
 {
 	unsigned int i;
 
-	(void)state;
 	start(1);
 	put_create(7, 64, 64);
 	put_attach(7, PICTURE, 64 * 64 * 4);
@@ -219,7 +218,6 @@ static void short_life(void **state)
 {
 	unsigned int at;
 
-	(void)state;
 	start(1);
 	put_create(1, 64, 64);
 	at = put_simple(CMD(RESOURCE_UNREF), 1);
@@ -233,7 +231,6 @@ static void fences(void **state)
 {
 	unsigned int at[3], i;
 
-	(void)state;
 	start(1);
 	picture(1);
 	at[0] = put_fenced(CMD(RESOURCE_FLUSH), 1, 11);
@@ -264,7 +261,6 @@ static void nonsense(void **state)
 	};
 	unsigned int before;
 
-	(void)state;
 	start(1);
 	picture(1);
 	before = hw.executed;
@@ -301,7 +297,6 @@ static void display(void **state)
 {
 	unsigned int at;
 
-	(void)state;
 	start(3);
 	gpu.scanout[1].width = 1024;
 	gpu.scanout[1].height = 768;
@@ -330,7 +325,6 @@ static void plane(void **state)
 {
 	struct mvgpu_scanout so = {};
 
-	(void)state;
 	start(3);
 	assert_int_equal(vg_driver.scanout(&vgpu, &so), -ENODEV);
 	picture(1);
@@ -388,7 +382,6 @@ static void revoked(void **state)
 {
 	pthread_t vmm;
 
-	(void)state;
 	start(1);
 	picture(1);
 	vmm = begin_unmap(1);
@@ -424,7 +417,6 @@ static void revoked_in_line(void **state)
 	struct mvgpu_mapping *m;
 	pthread_t vmm;
 
-	(void)state;
 	start(1);
 	picture(1);
 	m = mvgpu_map(&vgpu, &r, 1, DMA_TO_DEVICE, hold_up, NULL);
@@ -461,7 +453,6 @@ static void retry(void **state)
 	unsigned int i, at;
 	pthread_t vmm;
 
-	(void)state;
 	start(1);
 	picture(1);
 	for (i = 0; i < DEPTH; i++)
@@ -487,7 +478,6 @@ static void no_room(void **state)
 {
 	pthread_t vmm;
 
-	(void)state;
 	start(1);
 	picture(1);
 	hw.fail_add = 1;
@@ -519,7 +509,6 @@ static void reset(void **state)
 	unsigned int i, executed;
 	pthread_t thread;
 
-	(void)state;
 	start(3);
 	picture(1);
 	assert_ok(put_scanout(0, 1));
@@ -553,7 +542,6 @@ static void reset(void **state)
 /* A queue that has been reset gets no answers to what was in it before */
 static void queue_reset(void **state)
 {
-	(void)state;
 	start(1);
 	picture(1);
 	put_flush(1);
@@ -574,7 +562,6 @@ static void recovery(void **state)
 {
 	unsigned int at;
 
-	(void)state;
 	start(3);
 	picture(1);
 	assert_ok(put_create(2, 64, 64));
@@ -604,7 +591,6 @@ static void hang(void **state)
 {
 	unsigned int at[2];
 
-	(void)state;
 	start(1);
 	picture(1);
 	at[0] = put_transfer(1);
@@ -625,7 +611,6 @@ static void strikes(void **state)
 {
 	unsigned int i, before;
 
-	(void)state;
 	start(1);
 	picture(1);
 	for (i = 0; i < VG_MAX_STRIKES; i++) {
@@ -653,7 +638,6 @@ static void gone(void **state)
 {
 	unsigned int at;
 
-	(void)state;
 	start(1);
 	picture(1);
 	at = put_flush(1);
@@ -717,7 +701,6 @@ static void weights(void **state)
 {
 	unsigned int seconds;
 
-	(void)state;
 	start_two(300);
 	blank(&one, 200);
 	blank(&two, 200);
@@ -730,7 +713,6 @@ static void weights(void **state)
 /* Who was idle has not saved anything up */
 static void idle(void **state)
 {
-	(void)state;
 	start_two(100);
 	blank(&one, 200);
 	share(100);
@@ -744,7 +726,6 @@ static void idle(void **state)
 
 static void memory(void **state)
 {
-	(void)state;
 	start(1);
 	assert_ok(put_create(1, 4096, 4095));
 	assert_int_equal(ask(put_create(2, 4097, 1)), ERR(OUT_OF_MEMORY));
@@ -759,7 +740,6 @@ static void resources(void **state)
 {
 	unsigned int i;
 
-	(void)state;
 	start(1);
 	hw_at_once(true);
 	for (i = 1; i <= VG_MAX_RESOURCES; i++) {
@@ -797,7 +777,6 @@ static void ranges(void **state)
 {
 	unsigned int i;
 
-	(void)state;
 	start(1);
 	shim_vmm_map(COMMANDS, COMMANDS_PAGES, COMMANDS_PAGES, RW);
 	for (i = 1; i <= 5; i++)
@@ -817,7 +796,6 @@ static void commands(void **state)
 {
 	unsigned int i;
 
-	(void)state;
 	start(1);
 	picture(1);
 	for (i = 0; i < 100; i++)

@@ -48,7 +48,6 @@ static void chain(void **state)
 	struct vg_chain c = { };
 	char buf[16] = "";
 
-	(void)state;
 	start(256, false);
 	assert_int_equal(vg_queue_pop(&q, &c), 0);
 	guest_desc(DESC, 7, DATA, 3, NEXT, 200);
@@ -103,7 +102,6 @@ static void empty(void **state)
 {
 	struct vg_chain c = { };
 
-	(void)state;
 	start(8, false);
 	guest_desc(DESC, 0, DATA, 0, NEXT | WRITE, 1);
 	guest_desc(DESC, 1, DATA, 8, NEXT, 2);
@@ -162,13 +160,11 @@ static void bursts(bool event_idx)
 
 static void wrap(void **state)
 {
-	(void)state;
 	bursts(false);
 }
 
 static void wrap_event_idx(void **state)
 {
-	(void)state;
 	bursts(true);
 }
 
@@ -177,7 +173,6 @@ static void flags(void **state)
 {
 	struct vg_chain c;
 
-	(void)state;
 	start(8, false);
 	guest_desc(DESC, 0, DATA, 8, 0, 0);
 	guest_add(&q, 0);
@@ -210,7 +205,6 @@ static void event_idx(void **state)
 	struct vg_chain c;
 	unsigned int i;
 
-	(void)state;
 	start(8, true);
 	guest_desc(DESC, 0, DATA, 8, 0, 0);
 	for (i = 0; i < 3; i++)
@@ -244,7 +238,6 @@ static void indirect(void **state)
 	struct vg_chain c;
 	unsigned int direct;
 
-	(void)state;
 	for (direct = 0; direct < 2; direct++) {
 		start(8, true);
 		guest_desc(DESC, 3, DATA, 8, NEXT, 5);
@@ -273,7 +266,6 @@ static void longest(void **state)
 	struct vg_chain c;
 	unsigned int i;
 
-	(void)state;
 	start(8, false);
 	for (i = 0; i < VG_CHAIN_MAX; i++)
 		guest_desc(TABLE, i, DATA, 1, NEXT, i + 1);
@@ -340,7 +332,6 @@ static void broken_chains(void **state)
 	};
 	unsigned int i, j;
 
-	(void)state;
 	for (i = 0; i < ARRAY_SIZE(bad); i++) {
 		start(8, i & 1);
 		for (j = 0; j < 3; j++) {
@@ -360,7 +351,6 @@ static void broken_rings(void **state)
 {
 	struct vg_chain c;
 
-	(void)state;
 	start(8, true);
 	guest_desc(DESC, 0, DATA, 8, 0, 0);
 	assert_int_equal(pop(8), -EPROTO);
@@ -403,7 +393,6 @@ static void places(void **state)
 	};
 	unsigned int i;
 
-	(void)state;
 	start(8, false);
 	for (i = 0; i < ARRAY_SIZE(place); i++) {
 		vg_queue_disable(&q);
@@ -435,7 +424,6 @@ static void missing(void **state)
 	struct vg_chain c;
 	unsigned int part;
 
-	(void)state;
 	for (part = 0; part < 3; part++) {
 		start(8, part & 1);
 		guest_desc(DESC, 0, DATA, 8, 0, 0);
@@ -465,7 +453,6 @@ static void revoked(void **state)
 {
 	struct vg_chain c;
 
-	(void)state;
 	start(8, true);
 	guest_desc(DESC, 0, DATA, 8, 0, 0);
 	assert_int_equal(pop(0), 1);
@@ -509,7 +496,6 @@ static void going(void **state)
 	struct mvgpu_mapping *m;
 	unsigned int i;
 
-	(void)state;
 	start(8, true);
 	q.used_idx = 1;
 	m = mvgpu_map(&vgpu, &range, 1, DMA_TO_DEVICE, while_going, NULL);
@@ -529,7 +515,6 @@ static void disabled(void **state)
 {
 	struct vg_chain c;
 
-	(void)state;
 	start(8, false);
 	guest_desc(DESC, 0, DATA, 8, 0, 0);
 	guest_add(&q, 0);
@@ -561,7 +546,6 @@ static void no_memory(void **state)
 	struct vg_chain c;
 	unsigned int i;
 
-	(void)state;
 	start(8, false);
 	guest_desc(DESC, 0, DATA, 8, 0, 0);
 	guest_add(&q, 0);
@@ -638,7 +622,6 @@ static void changing(void **state)
 	pthread_t guest, other;
 	int ret;
 
-	(void)state;
 	start(8, true);
 	over = false;
 	pthread_create(&guest, NULL, scribble, &seed);
@@ -687,7 +670,6 @@ static void leaving(void **state)
 	pthread_t vmm;
 	int ret;
 
-	(void)state;
 	start(8, false);
 	over = false;
 	pthread_create(&vmm, NULL, unplug, NULL);

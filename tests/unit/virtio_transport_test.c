@@ -166,7 +166,6 @@ static void function(void **state)
 	};
 	unsigned int pos, n = 0, others = 0;
 
-	(void)state;
 	start();
 	assert_int_equal(pci_read(PCI_VENDOR_ID, 4), 0x10501af4);
 	assert_int_equal(pci_read(PCI_SUBSYSTEM_VENDOR_ID, 4), 0x11001af4);
@@ -215,7 +214,6 @@ static void refused_to_begin(void **state)
 	struct vg_transport_ops no_reset = ops;
 	struct vg_transport elsewhere;
 
-	(void)state;
 	guest_start();
 	assert_int_equal(vg_transport_init(&elsewhere, &vgpu, &ops, OFFERED, 16), -EINVAL);
 	assert_int_equal(pci_start(&ops, OFFERED, 4097), -EINVAL);
@@ -228,7 +226,6 @@ static void refused_to_begin(void **state)
 
 static void features(void **state)
 {
-	(void)state;
 	start();
 	set(DFSELECT, 0);
 	assert_int_equal(get(DF), (u32)OFFERED);
@@ -279,7 +276,6 @@ static void reset(void **state)
 	u8 before[REGISTERS], after[REGISTERS];
 	unsigned int i;
 
-	(void)state;
 	start();
 	for (i = 0; i < REGISTERS; i += width(i))
 		memcpy(before + i, (u32 []){ bar_read(4, i, width(i)) }, width(i));
@@ -310,7 +306,6 @@ static void queue_registers(void **state)
 	static const u16 bad_size[] = { 0, 3, 255, 512, 0x8000, 0xffff };
 	unsigned int i;
 
-	(void)state;
 	start();
 	assert_int_equal(get(NUMQ), 2);
 	negotiate(OFFERED);
@@ -367,7 +362,6 @@ static void queue_registers(void **state)
 
 static void queue_enable(void **state)
 {
-	(void)state;
 	start();
 	enable(0);			/* too early */
 	assert_int_equal(get(Q_ENABLE), 0);
@@ -418,7 +412,6 @@ static void queue_enable(void **state)
 /* 2.6.1, 4.1.4.3: one queue goes back to what it was at power-on, the other does not */
 static void queue_reset(void **state)
 {
-	(void)state;
 	start();
 	drive(OFFERED);
 	set(Q_SELECT, 0);
@@ -454,7 +447,6 @@ static void access_sizes(void **state)
 	u8 before[sizeof(transport)];
 	unsigned int reg, size, whole;
 
-	(void)state;
 	start();
 	negotiate(OFFERED);
 	enable(1);
@@ -487,7 +479,6 @@ static void notify(void **state)
 {
 	unsigned int i, at, size;
 
-	(void)state;
 	start();
 	negotiate(OFFERED);
 	enable(0);
@@ -527,7 +518,6 @@ static void push(unsigned int queue)
 
 static void interrupts(void **state)
 {
-	(void)state;
 	start();
 	drive(OFFERED);
 	guest_want(&transport.queue[1], 1);	/* not the first, the second */
@@ -579,7 +569,6 @@ static void interrupt_trouble(void **state)
 {
 	struct vg_queue *q = &transport.queue[0];
 
-	(void)state;
 	start();
 	drive(OFFERED);
 	mutex_lock(&transport.lock);
@@ -613,7 +602,6 @@ static void interrupt_while_going(void **state)
 	struct mvgpu_range range = { .iova = 0, .len = PAGE_SIZE };
 	struct mvgpu_mapping *m;
 
-	(void)state;
 	start();
 	drive(OFFERED);
 	m = mvgpu_map(&vgpu, &range, 1, DMA_TO_DEVICE, irq_while_going, NULL);
@@ -629,7 +617,6 @@ static void interrupt_while_going(void **state)
 
 static void device_config(void **state)
 {
-	(void)state;
 	start();
 	bar_write(4, DEVICE, 4, 0x44332211);
 	bar_write(4, DEVICE + 12, 4, 0x88776655);
@@ -662,7 +649,6 @@ static void config_window(void **state)
 	unsigned int i;
 	u8 config[CONFIG_SIZE];
 
-	(void)state;
 	start();
 	bar_write(4, DEVICE, 4, 0x44332211);
 	window(4, DEVICE, 4);

@@ -63,7 +63,7 @@ sub run_model($name, $kernel)
 		$rig->relay_tap("/mvgpu/build/dma-test $way --log @vgpus 2>&1", "log $way",
 			timeout => 400) if $rig->logs_dma;
 	}
-	$rig->becomes($vgpus[0], 'pinned', 0, 'nothing is left pinned');
+	$rig->nothing_held($vgpus[0]);
 	$rig->no_leaks;
 	$rig->clean_dmesg(allow => \@allow);
 	$rig->stop;

@@ -110,7 +110,7 @@ sub killed($rig, $uuid)
 	for my $delay (0, 0.05, 0.11, 0.17) {
 		$rig->must("sleep $delay; kill -KILL $pid");
 		$rig->wait_for("! kill -0 $pid 2>/dev/null") // fail 'the VMM is gone';
-		$rig->becomes($uuid, 'pinned', 0, "killed after $delay s: nothing is pinned");
+		$rig->nothing_held($uuid, "killed after $delay s");
 		$pid = hold($rig, $uuid);
 	}
 	$rig->must("kill -KILL $pid");
@@ -205,7 +205,7 @@ subtest 'an engine that never gets quiet' => sub {
 	my ($rig, undef, @vgpus) = start($kernels[0], 1, %strict, variant => 'hang');
 
 	$rig->relay_tap("$test --hang @vgpus 2>&1", 'quarantine');
-	$rig->becomes($vgpus[0], $_, 0, "nothing is $_") for qw(pinned quarantined);
+	$rig->nothing_held($vgpus[0]);
 	$rig->clean_dmesg;
 	$rig->stop;
 };

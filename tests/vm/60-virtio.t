@@ -16,11 +16,6 @@ use Test::More;
 my @all = qw(bypass none strict passthrough amd virtio);
 my @diagonal = ([bypass => '6.1'], [strict => '6.12'], [virtio => '7.2']);
 
-sub counters_are_zero($rig, $uuid, $when)
-{
-	$rig->becomes($uuid, $_, 0, "$when: $_ is 0") for qw(pinned quarantined);
-}
-
 # What its QEMU displays: the first head, whatever that shows and wherever the guest draws it
 sub display($rig, $guest, $uuid, $picture)
 {
@@ -43,8 +38,6 @@ sub heads($rig, $bdf, %o)
 	my $uuid = $rig->create_vgpu($bdf, 'virtio-pci-2h256m');
 	my $guest = $rig->guest(name => 'a', vgpu => $uuid, modules => ['virtio_gpu'],
 		display => 1, %o);
-	my $virtio = $guest->must('ls /sys/bus/virtio/drivers/virtio_gpu | grep virtio');
-	my $driver = '/sys/bus/virtio/drivers/virtio_gpu';
 
 	for my $round ('first', 'bound again') {
 		my @pictures = map { $guest->draw("$round $_", '', head => $_) } 0, 1;
@@ -53,37 +46,29 @@ sub heads($rig, $bdf, %o)
 		cmp_ok $rig->vgpu($uuid, 'pinned'), '>', 1000, 'the pictures are pinned';
 		my $last = display($rig, $guest, $uuid, $pictures[0]);
 		$guest->undraw;
-		$guest->must("echo $virtio >$driver/unbind");
-		counters_are_zero($rig, $uuid, 'its driver unbound');
+		$guest->unbind_virtio;
+		$rig->nothing_held($uuid, 'its driver unbound');
 		is $rig->vgpu($uuid, 'mode'), 'off', 'its head is off';
 		my ($width, $height) = split /x/, $last->size;
 		$guest->shows(MVGPU::Image->flat(0, $width, $height), 'its QEMU displays nothing',
 			device => 'vgpu0');
-		$guest->must("echo $virtio >$driver/bind");
+		$guest->bind_virtio;
 	}
 	$guest->draw('last', '', head => 0);
 	$guest->clean_dmesg(unbinding => 1);
 	$guest->kill('KILL');
-	counters_are_zero($rig, $uuid, 'its QEMU killed');
+	$rig->nothing_held($uuid, 'its QEMU killed');
 	$rig->remove_vgpu($uuid);
 }
 
 sub run_iommu($name, $kernel)
 {
-	my $bypass = $name eq 'bypass';
-	my $iommu = iommu($bypass ? 'none' : $name);
-	my $platform = $bypass ? 'off' : 'on';
-	my $rig = MVGPU::Rig->new(
-		kernel => $kernel, iommu => $iommu->{iommu}, append => $iommu->{append} // '',
-		gpus => ["virtio-gpu-pci,max_outputs=4,iommu_platform=$platform,id=gpu0"],
-		$kernel eq 'debug' ? (root => 'full') : (),
-	);
+	my $said = $name eq 'bypass' ? undef : iommu($name)->{said};
+	my $rig = MVGPU::Rig->new(kernel => $kernel, virtio_gpu($name),
+		$kernel eq 'debug' ? (root => 'full') : ());
 
-	$rig->boot;
-	like $rig->dmesg, $iommu->{said}, 'the IOMMU is in the mode that was asked for'
-		if $iommu->{said};
-	$rig->load_modules(qw(virtio_gpu mvgpu mvgpu-virtio));
-	my $bdf = $rig->adopt_virtio;
+	my $bdf = $rig->boot_virtio('virtio_gpu');
+	like $rig->dmesg, $said, 'the IOMMU is in the mode that was asked for' if $said;
 	heads($rig, $bdf, iommufd => $_) for $kernel eq 'debug' ? (0, 1) : 0;
 	$rig->release_virtio($bdf);
 	is $rig->must("basename \$(readlink /sys/bus/pci/devices/$bdf/virtio*/driver)"), 'virtio_gpu',

@@ -30,17 +30,8 @@ sub screen($rig) { return $rig->screendump(device => 'gpu0', head => 2) }
 
 sub run_iommu($name, $kernel)
 {
-	my $bypass = $name eq 'bypass';
-	my $iommu = iommu($bypass ? 'none' : $name);
-	my $platform = $bypass ? 'off' : 'on';
-	my $rig = MVGPU::Rig->new(
-		kernel => $kernel, iommu => $iommu->{iommu}, append => $iommu->{append} // '',
-		gpus => ["virtio-gpu-pci,max_outputs=4,iommu_platform=$platform,id=gpu0"],
-	);
-
-	$rig->boot;
-	$rig->load_modules(qw(mvgpu mvgpu-virtio));
-	my $bdf = $rig->adopt_virtio;
+	my $rig = MVGPU::Rig->new(kernel => $kernel, virtio_gpu($name));
+	my $bdf = $rig->boot_virtio;
 	my @uuids = map { $rig->create_vgpu($bdf, 'virtio-pci-1h64m') } 1 .. 3;
 	my $blank = screen($rig);
 	my $holder = hold($rig, $uuids[2]);
@@ -55,30 +46,19 @@ sub run_iommu($name, $kernel)
 				timeout => 500);
 			$rig->shows($picture, "$group: the third vGPU's picture is the same",
 				device => 'gpu0', head => 2);
-			$rig->becomes($_, 'pinned', 0, "$group: nothing is left pinned") for @uuids[0, 1];
+			$rig->nothing_held($_, $group) for @uuids[0, 1];
 		}
 	}
 	$rig->must("kill $holder");
 	$rig->wait_for("! kill -0 $holder 2>/dev/null");
-	$rig->becomes($_, 'pinned', 0, 'nothing is pinned in the end') for @uuids;
-	$rig->becomes($_, 'quarantined', 0, 'nor quarantined') for @uuids;
-	$rig->remove_vgpu($_) for @uuids;
-	$rig->release_virtio($bdf);
-	$rig->unload_modules('mvgpu-virtio', 'mvgpu');
-	$rig->no_leaks;
-	$rig->clean_dmesg;
-	$rig->stop;
+	$rig->end_virtio(@uuids);
 }
 
 # Negative control: modules that let memory go without taking it out of anybody's sight
 sub skip_revoke($kernel)
 {
-	my $rig = MVGPU::Rig->new(kernel => $kernel, variant => 'skip-revoke',
-		gpus => ['virtio-gpu-pci,max_outputs=4,id=gpu0']);
-
-	$rig->boot;
-	$rig->load_modules(qw(mvgpu mvgpu-virtio));
-	my $bdf = $rig->adopt_virtio;
+	my $rig = MVGPU::Rig->new(kernel => $kernel, variant => 'skip-revoke', virtio_gpu('bypass'));
+	my $bdf = $rig->boot_virtio;
 	my @uuids = map { $rig->create_vgpu($bdf, 'virtio-pci-1h64m') } 1, 2;
 
 	$rig->must("$client --only 'plane: it shows*' @uuids");

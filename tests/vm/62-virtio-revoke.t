@@ -23,18 +23,10 @@ my @pictures = map { MVGPU::Image->flat(hex, EDGE, EDGE) } @colours;
 
 sub start($name, $kernel, $vgpus, %o)
 {
-	my $bypass = $name eq 'bypass';
-	my $iommu = iommu($bypass ? 'none' : $name);
-	my $platform = $bypass ? 'off' : 'on';
-	my $rig = MVGPU::Rig->new(
-		kernel => $kernel, iommu => $iommu->{iommu}, append => $iommu->{append} // '',
-		gpus => ["virtio-gpu-pci,max_outputs=4,iommu_platform=$platform,id=gpu0"], %o,
-	);
+	my $rig = MVGPU::Rig->new(kernel => $kernel, virtio_gpu($name), %o);
+	my $bdf = $rig->boot_virtio;
 
-	$rig->boot;
-	$rig->load_modules(qw(mvgpu mvgpu-virtio));
-	my $bdf = $rig->adopt_virtio;
-	return ($rig, $bdf, map { $rig->create_vgpu($bdf, 'virtio-pci-1h64m') } 1 .. $vgpus);
+	return ($rig, map { $rig->create_vgpu($bdf, 'virtio-pci-1h64m') } 1 .. $vgpus);
 }
 
 # Starts a VMM that shows a picture; returns its process
@@ -69,7 +61,7 @@ sub end($rig, $pid)
 
 sub with_revoke($name, $kernel)
 {
-	my ($rig, $bdf, @uuids) = start($name, $kernel, 2);
+	my ($rig, @uuids) = start($name, $kernel, 2);
 	my %head = (device => 'gpu0', head => 0);
 
 	for my $way ($rig->ways) {
@@ -91,21 +83,15 @@ sub with_revoke($name, $kernel)
 			is $rig->vgpu($uuids[0], 'pinned'), $pinned, 'its pages are pinned';
 		}
 		end($rig, $pid);
-		$rig->becomes($uuids[0], $_, 0, "in the end, nothing is $_")
-			for qw(pinned quarantined);
+		$rig->nothing_held($uuids[0], 'without the VMM');
 	}
-	$rig->remove_vgpu($_) for @uuids;
-	$rig->release_virtio($bdf);
-	$rig->unload_modules('mvgpu-virtio', 'mvgpu');
-	$rig->no_leaks;
-	$rig->clean_dmesg;
-	$rig->stop;
+	$rig->end_virtio(@uuids);
 }
 
 # Negative control: the unmap and the unpin without the revoke
 sub without_revoke($name, $kernel)
 {
-	my ($rig, undef, $uuid) = start($name, $kernel, 1, variant => 'skip-revoke');
+	my ($rig, $uuid) = start($name, $kernel, 1, variant => 'skip-revoke');
 	my $pid = lose($rig, $uuid);
 	my $pinned = $rig->vgpu($uuid, 'pinned');
 

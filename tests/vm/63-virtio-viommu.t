@@ -26,9 +26,7 @@ my @iommus = grep { !($_ eq 'virtio' && $kernel eq '6.1') } qw(intel virtio);
 # Only where interrupts are remapped, VFIO takes them for safe.
 my $user_space = 'vfio_iommu_type1 allow_unsafe_interrupts=1';
 
-$rig->boot;
-$rig->load_modules(qw(mvgpu mvgpu-virtio));
-my $bdf = $rig->adopt_virtio;
+my $bdf = $rig->boot_virtio;
 my (@guests, %uuid, %head);
 for my $iommu (@iommus) {
 	my $uuid = $uuid{$iommu} = $rig->create_vgpu($bdf, 'virtio-pci-1h64m');
@@ -71,20 +69,18 @@ sub pictures($guest)
 # The stock driver goes with a picture on, and comes back.
 sub unbinding($guest)
 {
-	my $driver = '/sys/bus/virtio/drivers/virtio_gpu';
-	my $virtio = $guest->must("basename \$(ls -d $driver/virtio*)");
 	my %before = counters($guest);
 
 	for my $round (1 .. ($ENV{MVGPU_FULL} ? 3 : 1)) {
 		$guest->draw("round $round");
-		$guest->must("echo $virtio >$driver/unbind");
+		$guest->unbind_virtio;
 		my %now = counters($guest);
 		is $now{pinned} + $now{quarantined}, 0, 'unbound: nothing is pinned';
 		my $like = $rig->guest_kernel eq '6.12' ? '>' : '>=';
 		cmp_ok $now{revokes}, $like, $before{revokes}, "a revoke: $now{revokes}";
 		%before = %now;
 		$guest->undraw;
-		$guest->must("echo $virtio >$driver/bind");
+		$guest->bind_virtio;
 		shows($guest, $guest->draw("bound $round"), 'bound again, it draws');
 	}
 	$guest->undraw;
@@ -143,9 +139,7 @@ sub resets(@which)
 
 	for (@which) {
 		$_->draw('until the reset');
-		# its QEMU takes a reset for the end otherwise
-		$_->qmp('set-action', { reboot => 'reset' });
-		$_->qmp('system_reset');
+		$_->reset;
 	}
 	for (@which) {
 		$_->wait_boot;
@@ -169,15 +163,6 @@ for my $guest (@guests) {
 	$guest->clean_dmesg(unbinding => 1);
 }
 subtest 'resets' => sub { resets($ENV{MVGPU_FULL} ? @guests : $guests[0]) };
-for (@guests) {
-	$_->kill;
-	my %end = counters($_);
-	is $end{$_}, 0, "in the end, nothing is $_" for qw(pinned quarantined);
-	$rig->remove_vgpu($uuid{$_->{name}});
-}
-$rig->release_virtio($bdf);
-$rig->unload_modules('mvgpu-virtio', 'mvgpu');
-$rig->no_leaks;
-$rig->clean_dmesg;
-$rig->stop;
+$_->kill for @guests;
+$rig->end_virtio(@uuid{@iommus});
 done_testing;

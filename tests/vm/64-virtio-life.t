@@ -16,9 +16,7 @@ my $rounds = $ENV{MVGPU_FULL} ? 8 : 2;
 
 my $rig = MVGPU::Rig->new(mem => 3072,
 	gpus => ['virtio-gpu-pci,max_outputs=5,max_hostmem=536870912,id=gpu0']);
-$rig->boot;
-$rig->load_modules(qw(mvgpu mvgpu-virtio));
-my $bdf = $rig->adopt_virtio;
+my $bdf = $rig->boot_virtio;
 $rig->must("echo 536870912 >/sys/bus/pci/devices/$bdf/mvgpu/memory");
 my $types = "/sys/bus/pci/devices/$bdf/mdev_supported_types";
 
@@ -65,13 +63,6 @@ sub shows($name, $seed)
 		head => $head{$name});
 }
 
-sub nothing_pinned($name, $when)
-{
-	local $Test::Builder::Level = $Test::Builder::Level + 1;
-	$rig->becomes($vgpu{$name}, $_, 0, "$name $when: nothing is $_")
-		for qw(pinned quarantined);
-}
-
 # Frames without end; returns when the GPU has had some of them.
 sub transfer($name)
 {
@@ -86,25 +77,21 @@ sub transfer($name)
 sub round($n)
 {
 	$guest{reset}->draw("reset in round $n");
-	# its QEMU takes a reset for the end otherwise
-	$guest{reset}->qmp('set-action', { reboot => 'reset' });
-	$guest{reset}->qmp('system_reset');
+	$guest{reset}->reset;
 	two_stay('one is reset');
 
 	transfer('killed');
 	$guest{killed}->kill('KILL');
-	nothing_pinned('killed', 'by SIGKILL');
+	$rig->nothing_held($vgpu{killed}, 'killed by SIGKILL');
 	two_stay('one is killed');
 	$guest{killed} = launch('killed');
 
-	my $driver = '/sys/bus/virtio/drivers/virtio_gpu';
-	my $virtio = $guest{unbound}->must("basename \$(ls -d $driver/virtio*)");
 	$guest{unbound}->draw("unbound in round $n");
-	$guest{unbound}->must("echo $virtio >$driver/unbind");
-	nothing_pinned('unbound', 'by its driver');
+	$guest{unbound}->unbind_virtio;
+	$rig->nothing_held($vgpu{unbound}, 'unbound by its driver');
 	two_stay('the driver of one is unbound');
 	$guest{unbound}->undraw;
-	$guest{unbound}->must("echo $virtio >$driver/bind");
+	$guest{unbound}->bind_virtio;
 	shows('unbound', "bound in round $n");
 
 	# In between, one of the two pictures is a new one.
@@ -135,13 +122,9 @@ for my $name (sort keys %guest) {
 $guest{two}->shutdown;
 $guest{$_}->kill for qw(reset killed unbound);
 for my $uuid (@uuids) {
-	$rig->becomes($uuid, $_, 0, "in the end, nothing is $_") for qw(pinned quarantined);
+	$rig->nothing_held($uuid);
 	$rig->remove_vgpu($uuid);
 }
 is room(), $room, 'the parent has as much room as in the beginning';
-$rig->release_virtio($bdf);
-$rig->unload_modules('mvgpu-virtio', 'mvgpu');
-$rig->no_leaks;
-$rig->clean_dmesg;
-$rig->stop;
+$rig->end_virtio;
 done_testing;

@@ -20,9 +20,7 @@ my $client = '/mvgpu/build/virtio-test';
 my $rig = MVGPU::Rig->new(MVGPU::Igt->rig_options);
 my $igt = MVGPU::Igt->new(rig => $rig, list => "$rig->{here}/../igt/stress.list");
 
-$rig->boot;
-$rig->load_modules(qw(mvgpu mvgpu-virtio));
-my $bdf = $rig->adopt_virtio;
+my $bdf = $rig->boot_virtio;
 my $types = "/sys/bus/pci/devices/$bdf/mdev_supported_types";
 my @uuids = map { $rig->create_vgpu($bdf, 'virtio-pci-1h64m') } 0, 1;
 my @guests = map { $igt->boot(name => "igt$_", vgpu => $uuids[$_]) } 0, 1;
@@ -75,14 +73,9 @@ $rig->shows($pictures[$_], "$guests[$_]{name} lives and draws", device => 'gpu0'
 for (0, 1) {
 	$guests[$_]->clean_dmesg;
 	$guests[$_]->kill;
-	$rig->becomes($uuids[$_], 'pinned', 0, 'nothing is pinned');
-	$rig->becomes($uuids[$_], 'quarantined', 0, 'nothing is quarantined');
+	$rig->nothing_held($uuids[$_]);
 	$rig->remove_vgpu($uuids[$_]);
 }
 is $rig->must('ls /sys/bus/mdev/devices'), '', 'no vGPU is left';
-$rig->release_virtio($bdf);
-$rig->unload_modules('mvgpu-virtio', 'mvgpu');
-$rig->no_leaks;
-$rig->clean_dmesg;
-$rig->stop;
+$rig->end_virtio;
 done_testing;

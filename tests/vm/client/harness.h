@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The TAP harness of vfio-test: each test runs in a process of its own, so that
- * a SIGBUS, a hang or a file left open ends with the test that caused it.
+ * The TAP harness of vfio-test, dma-test and virtio-test: each test runs in a process of
+ * its own, so that a SIGBUS, a hang or a file left open ends with the test that caused it.
  */
 #ifndef HARNESS_H
 #define HARNESS_H
@@ -17,8 +17,10 @@
 
 /**
  * struct env - what the command line said
- * @uuid: every vGPU; the first is the bochs one, the second the test one
+ * @uuid: every vGPU, for an action that is no test whatever it takes; for vfio-test, the first
+ *	is the bochs one, the second the test one
  * @nr: how many
+ * @arg: the argument of the option that asked for another action
  * @seconds: how long a stress test stresses
  * @timeout: seconds after which a test counts as hung
  * @iommufd: open vGPUs through iommufd and device files, not through the legacy container
@@ -26,6 +28,7 @@
 struct env {
 	char **uuid;
 	unsigned int nr;
+	const char *arg;
 	unsigned int seconds;
 	unsigned int timeout;
 	bool iommufd;
@@ -81,6 +84,40 @@ struct group {
 #define GROUP(_name, _tests) \
 	{ .name = (_name), .tests = (_tests), .nr = sizeof(_tests) / sizeof((_tests)[0]) }
 
+/**
+ * struct action - what a client does
+ * @option: the option that asks for it
+ * @has_arg: whether that takes an argument
+ * @nr: how many arguments must follow the options
+ * @groups: which tests it runs, up to a NULL; or
+ * @run: what it does instead; returns the exit status
+ */
+struct action {
+	const char *option;
+	bool has_arg;
+	unsigned int nr;
+	const struct group *const *groups;
+	int (*run)(const struct env *env);
+};
+
+#define MAX_ACTIONS 8
+
+/**
+ * struct client - a program of tests
+ * @usage: how it is called
+ * @options: what its own options are
+ * @seconds: what lasts as long as --seconds says
+ * @timeout: the default of --timeout
+ * @actions: what it does without an option, then its own options, up to one without
+ */
+struct client {
+	const char *usage;
+	const char *options;
+	const char *seconds;
+	unsigned int timeout;
+	struct action actions[MAX_ACTIONS];
+};
+
 void diag(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void skip(const char *fmt, ...) __attribute__((format(printf, 1, 2), noreturn));
 void fail(const char *file, int line, const char *fmt, ...)
@@ -106,6 +143,7 @@ void check_errno(const char *file, int line, const char *what, long long got, co
 
 int run_tests(const struct env *env, const struct group *const *groups, const char *pattern,
 	      bool list);
+int run_client(const struct client *client, int argc, char **argv);
 
 extern const struct group group_info;
 extern const struct group group_config;

@@ -318,45 +318,36 @@ static void removal_init(struct fixture *f, struct removal *r)
 	free(type);
 }
 
-static void removal_undo(const struct removal *r)
-{
-	int ret;
-
-	ret = write_file(r->create, r->uuid);
-	OK(!ret, "making %s again: %s", r->uuid, strerror(-ret));
-}
-
-static void expect_absent(const struct env *env, const struct removal *r)
+/* The vGPU is not there; made again, it is as new */
+static void removal_undo(struct fixture *f, const struct removal *r)
 {
 	struct vgpu_iommu *iommu;
 	struct vgpu_device *dev;
 	struct vgpu_error err;
+	int ret;
 
-	iommu_open(env, &iommu);
+	iommu_open(f->env, &iommu);
 	REFUSED(vgpu_open(iommu, r->uuid, &dev, &err), ENODEV);
 	OK(strstr(err.text, r->uuid), "the message names no vGPU: %s", err.text);
 	vgpu_iommu_close(iommu);
+	ret = write_file(r->create, r->uuid);
+	OK(!ret, "making %s again: %s", r->uuid, strerror(-ret));
+	fixture_open(f, f->env, f->role);
+	clean(f);
 }
 
 static void remove_closed(struct fixture *f)
 {
-	const struct env *env = f->env;
-	enum role role = f->role;
 	struct removal r;
 
 	removal_init(f, &r);
 	fixture_close(f);
 	EQ(write_file(r.remove, "1"), 0);
-	expect_absent(env, &r);
-	removal_undo(&r);
-	fixture_open(f, env, role);
-	clean(f);
+	removal_undo(f, &r);
 }
 
 static void remove_open(struct fixture *f)
 {
-	const struct env *env = f->env;
-	enum role role = f->role;
 	struct removal r;
 	pthread_t thread;
 	int request;
@@ -369,7 +360,7 @@ static void remove_open(struct fixture *f)
 	/* the VMM is asked, and works on until it has an answer */
 	OK(ev_wait(request, 15000), "nobody asked the VMM to let go");
 	ev_take(request);
-	HEX(cfg_read(f, PCI_VENDOR_ID, 2), role == ON_BOCHS ? 0x1234 : 0x1b36);
+	HEX(cfg_read(f, PCI_VENDOR_ID, 2), f->role == ON_BOCHS ? 0x1234 : 0x1b36);
 	dirty(f);
 	QUIET(r.done);
 
@@ -377,17 +368,12 @@ static void remove_open(struct fixture *f)
 	OK(ev_wait(r.done, 30000), "the removal does not finish after the last close");
 	pthread_join(thread, NULL);
 	EQ(r.ret, 0);
-	expect_absent(env, &r);
-	removal_undo(&r);
-	fixture_open(f, env, role);
-	clean(f);
+	removal_undo(f, &r);
 }
 
 /* A VMM that dies instead of answering must not hold the operator up. */
 static void remove_and_kill(struct fixture *f)
 {
-	const struct env *env = f->env;
-	enum role role = f->role;
 	struct removal r;
 	pthread_t thread;
 	int ready, status;
@@ -399,7 +385,7 @@ static void remove_and_kill(struct fixture *f)
 	pid = fork();
 	OK(pid >= 0, "fork: %s", strerror(errno));
 	if (!pid) {
-		fixture_open(f, env, role);
+		fixture_open(f, f->env, f->role);
 		dirty(f);
 		ev_write(ready);
 		for (;;)
@@ -413,10 +399,7 @@ static void remove_and_kill(struct fixture *f)
 	OK(ev_wait(r.done, 30000), "the removal does not finish after the VMM died");
 	pthread_join(thread, NULL);
 	EQ(r.ret, 0);
-	expect_absent(env, &r);
-	removal_undo(&r);
-	fixture_open(f, env, role);
-	clean(f);
+	removal_undo(f, &r);
 }
 
 static const struct test tests[] = {

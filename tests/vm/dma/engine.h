@@ -65,7 +65,7 @@ double seconds_now(void);
 
 /* -------- modes that are no tests -------- */
 int hold(const struct env *env);
-int poke(const char *bdf, const char *address);
+int poke(const struct env *env);
 
 extern const struct group group_copy;
 extern const struct group group_edge;

@@ -44,13 +44,14 @@ static void store64(volatile __u8 *bar, unsigned int pos, __u64 value)
 
 /**
  * poke() - let the physical engine read from any DMA address
- * @bdf: the PCI address of an edu device, with memory and bus mastering enabled
- * @address: the DMA address
+ * @env: the command line: the PCI address of an edu device, with memory and bus mastering
+ *	enabled, and the DMA address
  *
  * Return: the exit status: 0 when the engine has tried.
  */
-int poke(const char *bdf, const char *address)
+int poke(const struct env *env)
 {
+	const char *bdf = env->uuid[0];
 	volatile __u8 *bar;
 	unsigned int i;
 	char path[128];
@@ -63,7 +64,7 @@ int poke(const char *bdf, const char *address)
 		fprintf(stderr, "%s: %s\n", path, strerror(errno));
 		return 1;
 	}
-	store64(bar, E_SRC, strtoull(address, NULL, 0));
+	store64(bar, E_SRC, strtoull(env->uuid[1], NULL, 0));
 	store64(bar, E_DST, EDU_DMA_BUFFER);
 	store64(bar, E_LEN, 64);
 	store64(bar, E_COMMAND, E_GO);

@@ -42,13 +42,20 @@ static __u8 *good_memory(struct fixture *f)
 	return p;
 }
 
-static void in_order(struct fixture *f, const __u8 *good)
+static __u8 *open_good(struct fixture *f)
+{
+	engine_open(f);
+	return good_memory(f);
+}
+
+static void close_in_order(struct fixture *f, const __u8 *good)
 {
 	IDLE(f);
 	EQ(copy(f, GOOD, GOOD + PAGE, PAGE), 0);
 	FILLED("a good copy", good + PAGE, PAGE, DATA);
 	FILLED("its source", good, PAGE, DATA);
 	IDLE(f);
+	fixture_close(f);
 }
 
 /* @bad as the source and as the destination; each time one error more is counted */
@@ -73,12 +80,10 @@ static void unmapped(struct fixture *f)
 	unsigned int i;
 	__u8 *good;
 
-	engine_open(f);
-	good = good_memory(f);
+	good = open_good(f);
 	for (i = 0; i < ARRAY_SIZE(bad); i++)
 		refused(f, bad[i], PAGE, EFAULT, EFAULT);
-	in_order(f, good);
-	fixture_close(f);
+	close_in_order(f, good);
 }
 
 /* It begins in what is mapped and ends in what is not. */
@@ -86,16 +91,14 @@ static void half_mapped(struct fixture *f)
 {
 	__u8 *good, *p = memory(2 * PAGE);
 
-	engine_open(f);
-	good = good_memory(f);
+	good = open_good(f);
 	fill_pages(p, 2, CANARY);
 	map_iova(f, IOVA, p, PAGE, RW);
 	REFUSED(copy(f, IOVA, GOOD + PAGE, 2 * PAGE), EFAULT);
 	REFUSED(copy(f, GOOD, IOVA, 2 * PAGE), EFAULT);
 	UNTOUCHED(p + PAGE, 1);
 	UNTOUCHED(good + 3 * PAGE, 1);
-	in_order(f, good);
-	fixture_close(f);
+	close_in_order(f, good);
 }
 
 static void wraps(struct fixture *f)
@@ -110,16 +113,14 @@ static void wraps(struct fixture *f)
 	unsigned int i;
 	__u8 *good;
 
-	engine_open(f);
-	good = good_memory(f);
+	good = open_good(f);
 	for (i = 0; i < ARRAY_SIZE(bad); i++) {
 		REFUSED(copy(f, bad[i].iova, GOOD + PAGE, bad[i].len), EFAULT, EINVAL, ENOSPC);
 		REFUSED(copy(f, GOOD, bad[i].iova, bad[i].len), EFAULT, EINVAL, ENOSPC);
 	}
 	IDLE(f);
 	UNTOUCHED(good + 2 * PAGE, 2);
-	in_order(f, good);
-	fixture_close(f);
+	close_in_order(f, good);
 }
 
 static void lengths(struct fixture *f)
@@ -129,8 +130,7 @@ static void lengths(struct fixture *f)
 	__u8 *good;
 	int ret;
 
-	engine_open(f);
-	good = good_memory(f);
+	good = open_good(f);
 	ret = copy(f, GOOD, GOOD + 2 * PAGE, 0);
 	if (ret)
 		REFUSED(ret, EINVAL);
@@ -140,16 +140,14 @@ static void lengths(struct fixture *f)
 	UNTOUCHED(good + 2 * PAGE, 2);
 	for (i = 0; i < ARRAY_SIZE(huge); i++)
 		REFUSED(copy(f, GOOD + 3 * PAGE, GOOD + 2 * PAGE, huge[i]), EFAULT, EINVAL, ENOSPC);
-	in_order(f, good);
-	fixture_close(f);
+	close_in_order(f, good);
 }
 
 static void read_only(struct fixture *f)
 {
 	__u8 *good, *p = memory(PAGE);
 
-	engine_open(f);
-	good = good_memory(f);
+	good = open_good(f);
 	fill(p, PAGE, CANARY);
 	map_iova(f, IOVA, p, PAGE, PROT_READ);
 	REFUSED(copy(f, GOOD, IOVA, PAGE), EPERM);
@@ -159,8 +157,7 @@ static void read_only(struct fixture *f)
 	EQ(copy(f, IOVA, GOOD + PAGE, PAGE), 0);
 	REFUSED(copy(f, IOVA, IOVA, PAGE), EPERM);
 	UNTOUCHED(p, 1);
-	in_order(f, good);
-	fixture_close(f);
+	close_in_order(f, good);
 }
 
 /* The VMM maps for writing what it has no right to write itself. */
@@ -168,15 +165,13 @@ static void vmm_read_only(struct fixture *f)
 {
 	__u8 *good, *p = memory(PAGE);
 
-	engine_open(f);
-	good = good_memory(f);
+	good = open_good(f);
 	fill(p, PAGE, CANARY);
 	EQ(mprotect(p, PAGE, PROT_READ), 0);
 	map_iova(f, IOVA, p, PAGE, RW);
 	REFUSED(copy(f, GOOD, IOVA, PAGE), EFAULT, EPERM);
 	UNTOUCHED(p, 1);
-	in_order(f, good);
-	fixture_close(f);
+	close_in_order(f, good);
 }
 
 /* The IOVA stays, the memory behind it goes. */
@@ -184,15 +179,13 @@ static void memory_gone(struct fixture *f)
 {
 	__u8 *good, *p = memory(PAGE);
 
-	engine_open(f);
-	good = good_memory(f);
+	good = open_good(f);
 	map_iova(f, IOVA, p, PAGE, RW);
 	EQ(copy(f, GOOD, IOVA, PAGE), 0);
 	FILLED("the copy", p, PAGE, DATA);
 	munmap(p, PAGE);
 	refused(f, IOVA, PAGE, EFAULT, EFAULT);
-	in_order(f, good);
-	fixture_close(f);
+	close_in_order(f, good);
 }
 
 static void truncated(struct fixture *f)
@@ -200,8 +193,7 @@ static void truncated(struct fixture *f)
 	__u8 *good, *p;
 	int fd;
 
-	engine_open(f);
-	good = good_memory(f);
+	good = open_good(f);
 	fd = memfd_create("guest", MFD_CLOEXEC);
 	EQ(ftruncate(fd, 2 * PAGE), 0);
 	p = mmap(NULL, 2 * PAGE, RW, MAP_SHARED, fd, 0);
@@ -218,8 +210,7 @@ static void truncated(struct fixture *f)
 	EQ(ftruncate(fd, 0), 0);
 	EQ(copy_wait(f, 10), 0);
 	refused(f, IOVA, PAGE, EFAULT, EFAULT);
-	in_order(f, good);
-	fixture_close(f);
+	close_in_order(f, good);
 }
 
 static void device_memory(struct fixture *f)
@@ -230,8 +221,7 @@ static void device_memory(struct fixture *f)
 	__u8 *good;
 	char *p;
 
-	engine_open(f);
-	good = good_memory(f);
+	good = open_good(f);
 	/* the last vGPU may be one that has memory of its own to show */
 	iommu_open(f->env, &iommu);
 	if (f->env->nr < 2)
@@ -247,8 +237,7 @@ static void device_memory(struct fixture *f)
 	refused(f, IOVA + 3 * PAGE, 64, EFAULT, EFAULT);
 	for (i = 0; i < 4 * PAGE; i += 4)
 		HEX(load32(p + i), 0x5c4ee4);
-	in_order(f, good);
-	fixture_close(f);
+	close_in_order(f, good);
 	fixture_close(&screen);
 }
 
@@ -259,8 +248,7 @@ static void reserved_memory(struct fixture *f)
 	void *p;
 	int fd;
 
-	engine_open(f);
-	good = good_memory(f);
+	good = open_good(f);
 	fd = open("/dev/mem", O_RDONLY | O_CLOEXEC);
 	p = fd < 0 ? MAP_FAILED : mmap(NULL, PAGE, PROT_READ, MAP_SHARED, fd, 0xf0000);
 	if (p == MAP_FAILED)
@@ -268,8 +256,7 @@ static void reserved_memory(struct fixture *f)
 	map_iova(f, IOVA, p, PAGE, PROT_READ);
 	REFUSED(copy(f, IOVA, GOOD + PAGE, PAGE), EFAULT);
 	REFUSED(copy(f, GOOD, IOVA, PAGE), EFAULT, EPERM);
-	in_order(f, good);
-	fixture_close(f);
+	close_in_order(f, good);
 }
 
 /* A copy needs two pages at a time. */
@@ -278,8 +265,7 @@ static void over_quota(struct fixture *f)
 	long long count;
 	__u8 *good;
 
-	engine_open(f);
-	good = good_memory(f);
+	good = open_good(f);
 	count = refusals(f, "quota");
 	set_attribute(f, "quota", "1");
 	REFUSED(copy(f, GOOD, GOOD + PAGE, PAGE), ENOSPC);
@@ -325,8 +311,7 @@ static void changed(struct fixture *f)
 {
 	__u8 *good;
 
-	engine_open(f);
-	good = good_memory(f);
+	good = open_good(f);
 	copy_start(f, GOOD, GOOD + PAGE, PAGE, 0);
 	reg_write(f, BAR0, E_SRC, 8, IOVA);
 	reg_write(f, BAR0, E_DST, 8, GOOD + 2 * PAGE);
@@ -337,8 +322,7 @@ static void changed(struct fixture *f)
 	EQ(copy_wait(f, 20), 0);
 	FILLED("the copy", good + PAGE, PAGE, DATA);
 	UNTOUCHED(good + 2 * PAGE, 2);
-	in_order(f, good);
-	fixture_close(f);
+	close_in_order(f, good);
 }
 
 /* Every register in every way */
@@ -348,8 +332,7 @@ static void any_access(struct fixture *f)
 	unsigned int pos, width;
 	__u8 *good;
 
-	engine_open(f);
-	good = good_memory(f);
+	good = open_good(f);
 	for (pos = 0; pos < 0x100; pos++) {
 		for (width = 1; width <= 8; width *= 2) {
 			memset(buf, 0xff, sizeof(buf));
@@ -359,8 +342,7 @@ static void any_access(struct fixture *f)
 	}
 	copy_wait(f, 20);
 	reg_write(f, BAR0, E_IRQ_ACK, 4, ~0U);
-	in_order(f, good);
-	fixture_close(f);
+	close_in_order(f, good);
 }
 
 static const struct test tests[] = {

@@ -164,3 +164,27 @@ void neighbour_works(struct gpu *g)
 	ANSWERS(g, "the neighbour's transfer", transfer, VIRTIO_GPU_RESP_OK_NODATA);
 	ANSWERS(g, "the neighbour's flush", flush, VIRTIO_GPU_RESP_OK_NODATA);
 }
+
+/**
+ * bench_attach() - open a neighbour and the vGPU under test, whose driver is not started
+ * @f: names them
+ * @b: takes both
+ *
+ * Return: the vGPU under test.
+ */
+struct gpu *bench_attach(struct fixture *f, struct bench *b)
+{
+	neighbour_open(&b->other, f->env);
+	gpu_attach(&b->g, f->env, 0);
+	return &b->g;
+}
+
+/* The neighbour hasn't noticed anything, and doesn't when the other is set right */
+void bench_close(struct bench *b)
+{
+	neighbour_works(&b->other);
+	in_order(&b->g);
+	neighbour_works(&b->other);
+	gpu_close(&b->g);
+	gpu_close(&b->other);
+}

@@ -146,11 +146,26 @@ void neighbour_works(struct gpu *g);
 
 #define NEIGHBOUR_ID 77
 
+/**
+ * struct bench - the vGPU under test, and its neighbour
+ * @g: the vGPU
+ * @backing: what a test may map as its guest memory
+ * @other: the neighbour
+ */
+struct bench {
+	struct gpu g;
+	void *backing;
+	struct gpu other;
+};
+
+struct gpu *bench_attach(struct fixture *f, struct bench *b);
+void bench_close(struct bench *b);
+
 /* -------- modes that are no tests -------- */
-int flood(const struct env *env, const char *size);
-int leisure(const struct env *env, const char *rate);
+int flood(const struct env *env);
+int leisure(const struct env *env);
 int hold_picture(const struct env *env);
-int lose_picture(const struct env *env, const char *what);
+int lose_picture(const struct env *env);
 
 extern const struct group group_command;
 extern const struct group group_ring;

@@ -38,18 +38,18 @@ static void take(struct gpu *g, unsigned int slot)
 
 /**
  * flood() - keep QUEUED large transfers queued
- * @env: the command line; for @seconds
- * @size: of the resource, WIDTHxHEIGHT
+ * @env: the command line: for how many seconds, the size of the resource, and the vGPU
  *
  * Says FLOODING once it does, and in the end how many commands were done. SIGTERM ends it
  * early.
  *
  * Return: an exit status.
  */
-int flood(const struct env *env, const char *size)
+int flood(const struct env *env)
 {
 	struct virtio_gpu_transfer_to_host_2d transfer;
 	unsigned int width, height, first, sent = 0, done = 0;
+	const char *size = env->uuid[0];
 	struct gpu g;
 	double end;
 
@@ -58,14 +58,14 @@ int flood(const struct env *env, const char *size)
 		fprintf(stderr, "virtio-test: %s is no size\n", size);
 		return 2;
 	}
-	gpu_open(&g, env, 0);
+	gpu_open(&g, env, 1);
 	map_backing(&g, (width * height * 4 + PAGE - 1) & -PAGE);
 	make_picture(&g, 1, width, height, BACKING);
 	transfer = transfer_req(1, width, height);
 	/* commands of the set-up have had the slots before */
 	first = g.ring[CONTROL].sent;
 	signal(SIGTERM, end_soon);
-	end = seconds_now() + env->seconds;
+	end = seconds_now() + strtoul(env->arg, NULL, 10);
 	for (; sent < QUEUED; sent++)
 		send(&g, CONTROL, &transfer, sizeof(transfer), sizeof(transfer.hdr));
 	printf("FLOODING\n");
@@ -84,35 +84,35 @@ int flood(const struct env *env, const char *size)
 
 /**
  * leisure() - update a small picture at regular times
- * @env: the command line; for @seconds
- * @rate: how often a second
+ * @env: the command line: for how many seconds, how often in each, and the vGPU
  *
  * An update that is not done when the next one is due makes that one late; those that are
  * due meanwhile are left out.
  *
  * Return: an exit status.
  */
-int leisure(const struct env *env, const char *rate)
+int leisure(const struct env *env)
 {
 	struct virtio_gpu_transfer_to_host_2d transfer = transfer_req(1, SMALL, SMALL);
 	struct virtio_gpu_resource_flush flush = flush_req(1, SMALL, SMALL);
 	struct virtio_gpu_set_scanout scanout = scanout_req(0, 1, SMALL, SMALL);
-	double start, due, began, *latency, period = 1 / strtod(rate, NULL);
-	unsigned int done = 0, slot[2], max = env->seconds / period;
+	double start, due, began, *latency, period = 1 / strtod(env->uuid[0], NULL);
+	unsigned int seconds = strtoul(env->arg, NULL, 10);
+	unsigned int done = 0, slot[2], max = seconds / period;
 	struct gpu g;
 
 	if (!(period > 0) || !max || max > 1000000) {
-		fprintf(stderr, "virtio-test: %s times a second for %u s is no rate\n", rate,
-			env->seconds);
+		fprintf(stderr, "virtio-test: %s times a second for %u s is no rate\n",
+			env->uuid[0], seconds);
 		return 2;
 	}
 	latency = calloc(max, sizeof(*latency));
 	OK(latency, "no memory");
-	gpu_open(&g, env, 0);
+	gpu_open(&g, env, 1);
 	make_picture(&g, 1, SMALL, SMALL, IOVA + ROOM);
 	ANSWERS(&g, "the scanout", scanout, VIRTIO_GPU_RESP_OK_NODATA);
 	start = seconds_now();
-	for (due = start; due < start + env->seconds && done < max; due += period) {
+	for (due = start; due < start + seconds && done < max; due += period) {
 		began = seconds_now();
 		if (began > due + period)
 			continue;
@@ -172,8 +172,7 @@ static void paint(__u32 *pixels, unsigned int edge, __u32 colour)
 
 /**
  * lose_picture() - show a picture whose memory goes away and is used for something else
- * @env: the command line
- * @what: two colours, FIRST,SECOND
+ * @env: the command line; two colours are the option's argument
  *
  * Each SIGUSR1 is a step: the memory goes, is painted in the other colour, and the device is
  * told to take the picture from there (this says GONE and the answers); or it comes back as it
@@ -182,7 +181,7 @@ static void paint(__u32 *pixels, unsigned int edge, __u32 colour)
  *
  * Return: an exit status.
  */
-int lose_picture(const struct env *env, const char *what)
+int lose_picture(const struct env *env)
 {
 	const unsigned int edge = 256, size = edge * edge * 4;
 	struct virtio_gpu_transfer_to_host_2d transfer = transfer_req(1, edge, edge);
@@ -195,8 +194,8 @@ int lose_picture(const struct env *env, const char *what)
 	void *p;
 	int nr;
 
-	if (sscanf(what, "%x,%x", &colour[0], &colour[1]) != 2) {
-		fprintf(stderr, "virtio-test: %s are no colours\n", what);
+	if (sscanf(env->arg, "%x,%x", &colour[0], &colour[1]) != 2) {
+		fprintf(stderr, "virtio-test: %s are no colours\n", env->arg);
 		return 2;
 	}
 	sigemptyset(&turn);

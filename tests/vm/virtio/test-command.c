@@ -30,36 +30,24 @@ static const struct virtio_gpu_rect bad_rects[] = {
 	{ EDGE, EDGE, MAX - EDGE + 1, MAX - EDGE + 1 }, { 0x80000000, 0, 0x80000000, 1 },
 };
 
-/**
- * struct bench - the vGPU under test, and its neighbour
- * @g: has a resource ID with backing
- * @other: must not notice
- */
-struct bench {
-	struct gpu g;
-	struct gpu other;
-};
-
+/* The vGPU under test has a resource ID with backing */
 static struct gpu *bench_open(struct fixture *f, struct bench *b)
 {
-	neighbour_open(&b->other, f->env);
-	gpu_open(&b->g, f->env, 0);
-	make_picture(&b->g, ID, EDGE, EDGE, IOVA + ROOM);
-	return &b->g;
+	struct gpu *g = bench_attach(f, b);
+
+	gpu_start(g);
+	make_picture(g, ID, EDGE, EDGE, IOVA + ROOM);
+	return g;
 }
 
 /* What was there before is, and nothing is broken */
-static void bench_close(struct bench *b)
+static void close_intact(struct bench *b)
 {
 	struct virtio_gpu_transfer_to_host_2d transfer = transfer_req(ID, EDGE, EDGE);
 
 	OK(!broken(&b->g), "a command has broken the device");
 	ANSWERS(&b->g, "a good transfer afterwards", transfer, OK_NODATA);
-	neighbour_works(&b->other);
-	in_order(&b->g);
-	neighbour_works(&b->other);
-	gpu_close(&b->g);
-	gpu_close(&b->other);
+	bench_close(b);
 }
 
 static void create(struct fixture *f)
@@ -104,7 +92,7 @@ static void create(struct fixture *f)
 	ANSWERS(g, "the neighbour's id", req, OK_NODATA);
 	req = create_req(MAX, 1, 1);
 	ANSWERS(g, "the last id", req, OK_NODATA);
-	bench_close(&b);
+	close_intact(&b);
 }
 
 static void ids(struct fixture *f)
@@ -132,7 +120,7 @@ static void ids(struct fixture *f)
 		/* 5.7.6.8: 0 switches it off */
 		ANSWERS(g, "scanout", scanout, id ? BAD_ID : OK_NODATA);
 	}
-	bench_close(&b);
+	close_intact(&b);
 }
 
 /* Each error leaves the resource usable. */
@@ -154,7 +142,7 @@ static void repeated(struct fixture *f)
 	ANSWERS(g, "unref", unref, OK_NODATA);
 	ANSWERS(g, "unref twice", unref, BAD_ID);
 	make_picture(g, ID, EDGE, EDGE, IOVA + ROOM);
-	bench_close(&b);
+	close_intact(&b);
 }
 
 static void rectangles(struct fixture *f)
@@ -191,7 +179,7 @@ static void rectangles(struct fixture *f)
 	ANSWERS(g, "an empty scanout", scanout, ANY_ANSWER);
 	scanout = scanout_req(0, ID, 1, 1);
 	ANSWERS(g, "a scanout of one pixel", scanout, ANY_ANSWER);
-	bench_close(&b);
+	close_intact(&b);
 }
 
 /* What is beyond the backing is not there to be transferred */
@@ -215,7 +203,7 @@ static void offsets(struct fixture *f)
 		transfer.offset = offset[i];
 		ANSWERS(g, "an offset beyond, in parts", transfer, ANY_ANSWER);
 	}
-	bench_close(&b);
+	close_intact(&b);
 }
 
 static void scanouts(struct fixture *f)
@@ -247,7 +235,7 @@ static void scanouts(struct fixture *f)
 	ANSWERS(g, "a scanout", scanout, OK_NODATA);
 	ANSWERS(g, "unref of what is shown", unref, OK_NODATA);
 	make_picture(g, ID, EDGE, EDGE, IOVA + ROOM);
-	bench_close(&b);
+	close_intact(&b);
 }
 
 /* A request too long for a slot, read from the arena's room for tests */
@@ -326,7 +314,7 @@ static void backings(struct fixture *f)
 	/* nothing that was refused counts, and as many as are allowed work */
 	HEX(attach_many(g, 9, 16384, 16384, BACKING, 1), OK_NODATA);
 	ANSWERS(g, "detaching it", detach, OK_NODATA);
-	bench_close(&b);
+	close_intact(&b);
 }
 
 /* Entries are counted, too: four times the largest list and no more */
@@ -349,7 +337,7 @@ static void entry_quota(struct fixture *f)
 	}
 	ANSWERS(g, "giving one back", unref, OK_NODATA);
 	HEX(attach_many(g, 104, 16384, 16384, BACKING, 1), OK_NODATA);
-	bench_close(&b);
+	close_intact(&b);
 }
 
 static void memory_quota(struct fixture *f)
@@ -390,7 +378,7 @@ static void memory_quota(struct fixture *f)
 		gpu_start(g);
 	}
 	make_picture(g, ID, EDGE, EDGE, IOVA + ROOM);
-	bench_close(&b);
+	close_intact(&b);
 }
 
 /* One-pixel resources, as many as there may be; returns how many there were */
@@ -431,7 +419,7 @@ static void resource_quota(struct fixture *f)
 		gpu_start(g);
 		make_picture(g, ID, EDGE, EDGE, IOVA + ROOM);
 	}
-	bench_close(&b);
+	close_intact(&b);
 }
 
 static void types(struct fixture *f)
@@ -457,7 +445,7 @@ static void types(struct fixture *f)
 
 	ANSWERS(g, "a move", move, UNSPEC);
 	ANSWERS(g, "an update", update, UNSPEC);
-	bench_close(&b);
+	close_intact(&b);
 }
 
 static const struct {
@@ -495,7 +483,7 @@ static void short_requests(struct fixture *f)
 		}
 		ANSWERS(g, "more than it has", req, ANY_ANSWER);
 	}
-	bench_close(&b);
+	close_intact(&b);
 }
 
 /* As much of an answer comes as there is room for, and never more. */
@@ -524,7 +512,7 @@ static void small_responses(struct fixture *f)
 			HEX(resp[room[k]], 0xee);
 		}
 	}
-	bench_close(&b);
+	close_intact(&b);
 }
 
 static void fences(struct fixture *f)
@@ -551,7 +539,7 @@ static void fences(struct fixture *f)
 			HEX(resp->fence_id, resp->flags ? -1ULL - k : 0);
 		}
 	}
-	bench_close(&b);
+	close_intact(&b);
 }
 
 /* Whatever it says there, the cursor queue answers with nothing but the chain. */
@@ -607,7 +595,7 @@ static void cursor_queue(struct fixture *f)
 	for (i = 0; i < SLOTS; i++)
 		OK(answered(g, CURSOR, ANSWER_SECONDS, &used), "cursor %u of %u", i, SLOTS);
 	make_picture(g, ID, EDGE, EDGE, IOVA + ROOM);
-	bench_close(&b);
+	close_intact(&b);
 }
 
 /* Bytes that a generator says, in what is a command otherwise */
@@ -634,7 +622,7 @@ static void random_commands(struct fixture *f)
 	diag("%u commands", n);
 	gpu_start(g);
 	make_picture(g, ID, EDGE, EDGE, IOVA + ROOM);
-	bench_close(&b);
+	close_intact(&b);
 }
 
 static const struct test tests[] = {

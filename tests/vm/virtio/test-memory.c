@@ -10,28 +10,14 @@
 #define SIZE (EDGE * EDGE * 4UL)
 #define QUEUED 32
 
-struct bench {
-	struct gpu g;
-	struct gpu other;
-	void *backing;
-};
-
 static struct gpu *bench_open(struct fixture *f, struct bench *b)
 {
-	neighbour_open(&b->other, f->env);
-	gpu_open(&b->g, f->env, 0);
-	b->backing = map_backing(&b->g, SIZE);
-	make_picture(&b->g, ID, EDGE, EDGE, BACKING);
-	return &b->g;
-}
+	struct gpu *g = bench_attach(f, b);
 
-static void bench_close(struct bench *b)
-{
-	neighbour_works(&b->other);
-	in_order(&b->g);
-	neighbour_works(&b->other);
-	gpu_close(&b->g);
-	gpu_close(&b->other);
+	gpu_start(g);
+	b->backing = map_backing(g, SIZE);
+	make_picture(g, ID, EDGE, EDGE, BACKING);
+	return g;
 }
 
 /* As BREAKS(), but nothing is started again: its queues are gone */

@@ -34,45 +34,45 @@ struct attach_two {
 };
 
 /**
- * struct bench - a vGPU with two pictures in its memory, and what the VMM sees
+ * struct view - a vGPU with two pictures in its memory, and what the VMM sees
  * @g: the vGPU
  * @backing: the memory
  * @shown: the plane region
  */
-struct bench {
+struct view {
 	struct gpu g;
 	char *backing;
 	char *shown;
 };
 
 /* Give each page of memory a number */
-static void stamp(struct bench *b, __u32 from)
+static void stamp(struct view *v, __u32 from)
 {
 	unsigned int i;
 
 	for (i = 0; i < 2 * PAGES; i++)
-		store32(b->backing + i * PAGE, from + i);
+		store32(v->backing + i * PAGE, from + i);
 }
 
-static struct gpu *bench_open(struct fixture *f, struct bench *b)
+static struct gpu *view_open(struct fixture *f, struct view *v)
 {
-	struct gpu *g = &b->g;
+	struct gpu *g = &v->g;
 
 	gpu_open(g, f->env, 0);
-	b->backing = map_backing(g, 2 * SIZE);
+	v->backing = map_backing(g, 2 * SIZE);
 	make_picture(g, FIRST, EDGE, EDGE, BACKING);
 	make_picture(g, SECOND, EDGE, EDGE, BACKING + SIZE);
-	b->shown = map_region(&g->f, GFX_REGION, 0, g->f.region[GFX_REGION].size, PROT_READ);
-	stamp(b, 0xa000);
+	v->shown = map_region(&g->f, GFX_REGION, 0, g->f.region[GFX_REGION].size, PROT_READ);
+	stamp(v, 0xa000);
 	return g;
 }
 
-static void bench_close(struct bench *b)
+static void view_close(struct view *v)
 {
-	in_order(&b->g);
-	munmap(b->shown, b->g.f.region[GFX_REGION].size);
-	gpu_close(&b->g);
-	munmap(b->backing, 2 * SIZE);
+	in_order(&v->g);
+	munmap(v->shown, v->g.f.region[GFX_REGION].size);
+	gpu_close(&v->g);
+	munmap(v->backing, 2 * SIZE);
 }
 
 /* Let the head show a part of a resource */
@@ -114,78 +114,78 @@ static void expect_nothing(struct gpu *g)
 }
 
 /* The region shows that many pages, and nothing behind them */
-static void expect_pages(struct bench *b, __u32 from, unsigned int pages)
+static void expect_pages(struct view *v, __u32 from, unsigned int pages)
 {
 	unsigned int i;
 
 	for (i = 0; i < pages; i++)
-		HEX(load32(b->shown + i * PAGE), from + i);
+		HEX(load32(v->shown + i * PAGE), from + i);
 	for (; i < 4 * PAGES; i++)
-		HEX(load32(b->shown + i * PAGE), 0);
+		HEX(load32(v->shown + i * PAGE), 0);
 }
 
-static void expect_blank(struct bench *b)
+static void expect_blank(struct view *v)
 {
-	expect_pages(b, 0, 0);
-	HEX(reg_read(&b->g.f, GFX_REGION, PAGE, 4), 0);
+	expect_pages(v, 0, 0);
+	HEX(reg_read(&v->g.f, GFX_REGION, PAGE, 4), 0);
 }
 
 static void pixels(struct fixture *f)
 {
-	struct bench b;
+	struct view v;
 	struct gpu *g;
 
-	g = bench_open(f, &b);
+	g = view_open(f, &v);
 	OK(g->f.region[GFX_REGION].size >= 4 * SIZE, "the region has 0x%llx bytes",
 	   g->f.region[GFX_REGION].size);
 	expect_nothing(g);
-	expect_blank(&b);
+	expect_blank(&v);
 	show(g, FIRST);
 	expect_plane(g, EDGE, EDGE, STRIDE);
-	expect_pages(&b, 0xa000, PAGES);
+	expect_pages(&v, 0xa000, PAGES);
 	HEX(reg_read(&g->f, GFX_REGION, 3 * PAGE, 4), 0xa003);
 	/* it is the guest's memory, not a copy */
-	stamp(&b, 0xb000);
-	expect_pages(&b, 0xb000, PAGES);
+	stamp(&v, 0xb000);
+	expect_pages(&v, 0xb000, PAGES);
 	show(g, SECOND);
 	expect_plane(g, EDGE, EDGE, STRIDE);
-	expect_pages(&b, 0xb000 + PAGES, PAGES);
+	expect_pages(&v, 0xb000 + PAGES, PAGES);
 	/* a smaller picture has fewer pages */
 	scan_out(g, SECOND, 0, 0, EDGE, EDGE / 2);
 	expect_plane(g, EDGE, EDGE / 2, STRIDE);
-	expect_pages(&b, 0xb000 + PAGES, PAGES / 2);
+	expect_pages(&v, 0xb000 + PAGES, PAGES / 2);
 	scan_out(g, 0, 0, 0, 0, 0);
 	expect_nothing(g);
-	expect_blank(&b);
-	bench_close(&b);
+	expect_blank(&v);
+	view_close(&v);
 }
 
 /* What starts with a page is shown from there on; nothing is shown shifted. */
 static void parts(struct fixture *f)
 {
 	unsigned int i;
-	struct bench b;
+	struct view v;
 	struct gpu *g;
 
-	g = bench_open(f, &b);
+	g = view_open(f, &v);
 	scan_out(g, FIRST, 0, 12, EDGE, EDGE - 12);
 	expect_plane(g, EDGE, EDGE - 12, STRIDE);
-	expect_pages(&b, 0xa003, PAGES - 3);
+	expect_pages(&v, 0xa003, PAGES - 3);
 	scan_out(g, FIRST, 0, 13, EDGE, EDGE - 13);
 	expect_nothing(g);
-	expect_blank(&b);
+	expect_blank(&v);
 	scan_out(g, FIRST, 16, 12, EDGE - 16, EDGE - 12);
 	expect_nothing(g);
-	expect_blank(&b);
+	expect_blank(&v);
 
 	/* beside another head's part, in lines of two pages */
 	make_picture(g, WIDE, WIDTH, HEIGHT, BACKING);
 	scan_out(g, WIDE, WIDTH / 2, 0, WIDTH / 2, HEIGHT);
 	expect_plane(g, WIDTH / 2, HEIGHT, WIDTH * 4);
 	for (i = 0; i < 2 * PAGES - 1; i++)
-		HEX(load32(b.shown + i * PAGE), 0xa001 + i);
-	HEX(load32(b.shown + i * PAGE), 0);
-	bench_close(&b);
+		HEX(load32(v.shown + i * PAGE), 0xa001 + i);
+	HEX(load32(v.shown + i * PAGE), 0);
+	view_close(&v);
 }
 
 static void attach_two(struct gpu *g, __u64 addr1, __u32 len1, __u64 addr2, __u32 len2)
@@ -205,31 +205,31 @@ static void attach_two(struct gpu *g, __u64 addr1, __u32 len1, __u64 addr2, __u3
 static void scattered(struct fixture *f)
 {
 	unsigned int i;
-	struct bench b;
+	struct view v;
 	struct gpu *g;
 
-	g = bench_open(f, &b);
+	g = view_open(f, &v);
 	show(g, FIRST);
 	attach_two(g, BACKING + SIZE, SIZE / 2, BACKING, SIZE / 2);
 	expect_plane(g, EDGE, EDGE, STRIDE);
 	for (i = 0; i < PAGES; i++)
-		HEX(load32(b.shown + i * PAGE),
+		HEX(load32(v.shown + i * PAGE),
 		    0xa000 + (i < PAGES / 2 ? PAGES + i : i - PAGES / 2));
 
 	/* a page that is not whole */
 	attach_two(g, BACKING, SIZE / 2 - 64, BACKING + SIZE, SIZE / 2 + 64);
 	expect_nothing(g);
-	expect_blank(&b);
+	expect_blank(&v);
 	attach_two(g, BACKING + 64, SIZE / 2, BACKING + SIZE, SIZE / 2);
 	expect_nothing(g);
-	expect_blank(&b);
+	expect_blank(&v);
 	/* less than the picture */
 	attach_two(g, BACKING, SIZE / 2, BACKING + SIZE, SIZE / 4);
 	expect_nothing(g);
-	expect_blank(&b);
+	expect_blank(&v);
 	attach_two(g, BACKING, SIZE / 2, BACKING + SIZE, SIZE / 2);
 	expect_plane(g, EDGE, EDGE, STRIDE);
-	bench_close(&b);
+	view_close(&v);
 }
 
 static void formats(struct fixture *f)
@@ -248,11 +248,11 @@ static void formats(struct fixture *f)
 	struct attach_one attach = attach_req(WIDE, BACKING, SIZE);
 	struct virtio_gpu_resource_unref unref = unref_req(WIDE);
 	struct vfio_device_gfx_plane_info plane;
-	struct bench b;
+	struct view v;
 	unsigned int i;
 	struct gpu *g;
 
-	g = bench_open(f, &b);
+	g = view_open(f, &v);
 	for (i = 0; i < ARRAY_SIZE(list); i++) {
 		create.format = list[i].format;
 		ANSWERS(g, "creating", create, VIRTIO_GPU_RESP_OK_NODATA);
@@ -262,7 +262,7 @@ static void formats(struct fixture *f)
 		HEX(plane.drm_format, list[i].fourcc);
 		ANSWERS(g, "giving up", unref, VIRTIO_GPU_RESP_OK_NODATA);
 	}
-	bench_close(&b);
+	view_close(&v);
 }
 
 /* However the guest ends a picture, the VMM doesn't see that memory any more. */
@@ -271,78 +271,78 @@ static void ends(struct fixture *f)
 	struct virtio_gpu_resource_detach_backing detach = detach_req(FIRST);
 	struct virtio_gpu_resource_unref unref = unref_req(SECOND);
 	struct vgpu_error err;
-	struct bench b;
+	struct view v;
 	struct gpu *g;
 
-	g = bench_open(f, &b);
+	g = view_open(f, &v);
 	show(g, FIRST);
 	expect_plane(g, EDGE, EDGE, STRIDE);
-	expect_pages(&b, 0xa000, PAGES);
+	expect_pages(&v, 0xa000, PAGES);
 	ANSWERS(g, "detaching", detach, VIRTIO_GPU_RESP_OK_NODATA);
-	expect_blank(&b);
+	expect_blank(&v);
 	expect_nothing(g);
 
 	show(g, SECOND);
 	expect_plane(g, EDGE, EDGE, STRIDE);
-	expect_pages(&b, 0xa000 + PAGES, PAGES);
+	expect_pages(&v, 0xa000 + PAGES, PAGES);
 	ANSWERS(g, "giving up", unref, VIRTIO_GPU_RESP_OK_NODATA);
-	expect_blank(&b);
+	expect_blank(&v);
 	expect_nothing(g);
 
 	make_picture(g, SECOND, EDGE, EDGE, BACKING + SIZE);
 	show(g, SECOND);
 	expect_plane(g, EDGE, EDGE, STRIDE);
-	expect_pages(&b, 0xa000 + PAGES, PAGES);
+	expect_pages(&v, 0xa000 + PAGES, PAGES);
 	gpu_reset(g);
-	expect_blank(&b);
+	expect_blank(&v);
 	expect_nothing(g);
 
 	gpu_start(g);
 	make_picture(g, FIRST, EDGE, EDGE, BACKING);
 	show(g, FIRST);
 	expect_plane(g, EDGE, EDGE, STRIDE);
-	expect_pages(&b, 0xa000, PAGES);
+	expect_pages(&v, 0xa000, PAGES);
 	DID(vgpu_reset(g->f.dev, &err), &err);
-	expect_blank(&b);
+	expect_blank(&v);
 	expect_nothing(g);
-	bench_close(&b);
+	view_close(&v);
 }
 
 static void goes(struct fixture *f)
 {
 	struct virtio_gpu_transfer_to_host_2d transfer = transfer_req(FIRST, EDGE, EDGE);
-	struct bench b;
+	struct view v;
 	struct gpu *g;
 
-	g = bench_open(f, &b);
+	g = view_open(f, &v);
 	show(g, FIRST);
 	expect_plane(g, EDGE, EDGE, STRIDE);
-	expect_pages(&b, 0xa000, PAGES);
+	expect_pages(&v, 0xa000, PAGES);
 	unmap_iova(&g->f, BACKING, 2 * SIZE);
-	expect_blank(&b);
-	stamp(&b, 0xdead0000);
-	expect_blank(&b);
+	expect_blank(&v);
+	stamp(&v, 0xdead0000);
+	expect_blank(&v);
 	expect_nothing(g);
-	expect_blank(&b);
+	expect_blank(&v);
 
 	/* it comes back with the first command that needs it */
-	map_iova(&g->f, BACKING, b.backing, 2 * SIZE, RW);
+	map_iova(&g->f, BACKING, v.backing, 2 * SIZE, RW);
 	expect_nothing(g);
 	ANSWERS(g, "a transfer", transfer, VIRTIO_GPU_RESP_OK_NODATA);
 	expect_plane(g, EDGE, EDGE, STRIDE);
-	expect_pages(&b, 0xdead0000, PAGES);
-	bench_close(&b);
+	expect_pages(&v, 0xdead0000, PAGES);
+	view_close(&v);
 }
 
 /**
  * struct watcher - somebody who looks all the time
- * @b: at what
+ * @v: at what
  * @stop: until then
  * @looks: how often
  * @bad: what was seen of memory that had gone, 0 for nothing
  */
 struct watcher {
-	struct bench *b;
+	struct view *v;
 	bool stop;
 	unsigned int looks;
 	__u32 bad;
@@ -356,9 +356,9 @@ static void *watch(void *arg)
 	__u32 value;
 
 	for (; !__atomic_load_n(&w->stop, __ATOMIC_RELAXED); w->looks++) {
-		vgpu_gfx_query(w->b->g.f.dev, REGION, OVERLAY, &plane, NULL);
+		vgpu_gfx_query(w->v->g.f.dev, REGION, OVERLAY, &plane, NULL);
 		for (i = 0; i < PAGES; i++) {
-			value = *(volatile __u32 *)(w->b->shown + i * PAGE);
+			value = *(volatile __u32 *)(w->v->shown + i * PAGE);
 			if (value && value != 0xa000 + i && value != 0xa000 + PAGES + i)
 				w->bad = value;
 		}
@@ -373,11 +373,11 @@ static void goes_while_watched(struct fixture *f)
 	unsigned int times = 0;
 	struct watcher w = {};
 	pthread_t thread;
-	struct bench b;
+	struct view v;
 	struct gpu *g;
 
-	g = bench_open(f, &b);
-	w.b = &b;
+	g = view_open(f, &v);
+	w.v = &v;
 	EQ(pthread_create(&thread, NULL, watch, &w), 0);
 	for (; seconds_now() < end; times++) {
 		transfer.resource_id = times % 2 ? SECOND : FIRST;
@@ -386,30 +386,30 @@ static void goes_while_watched(struct fixture *f)
 		expect_plane(g, EDGE, EDGE, STRIDE);
 		usleep(rand() % 3000);
 		unmap_iova(&g->f, BACKING, 2 * SIZE);
-		stamp(&b, 0xdead0000);
-		expect_blank(&b);
-		stamp(&b, 0xa000);
-		map_iova(&g->f, BACKING, b.backing, 2 * SIZE, RW);
+		stamp(&v, 0xdead0000);
+		expect_blank(&v);
+		stamp(&v, 0xa000);
+		map_iova(&g->f, BACKING, v.backing, 2 * SIZE, RW);
 	}
 	__atomic_store_n(&w.stop, true, __ATOMIC_RELAXED);
 	pthread_join(thread, NULL);
 	diag("%u times, and %u looks", times, w.looks);
 	HEX(w.bad, 0);
 	OK(w.looks > 1, "nobody has looked");
-	bench_close(&b);
+	view_close(&v);
 }
 
 static void read_only(struct fixture *f)
 {
-	struct bench b;
+	struct view v;
 	struct gpu *g;
 	void *p;
 
-	g = bench_open(f, &b);
+	g = view_open(f, &v);
 	show(g, FIRST);
 	REFUSED(try_map(&g->f, GFX_REGION, 0, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, &p), EPERM);
-	EQ(mprotect(b.shown, PAGE, PROT_READ | PROT_WRITE), -1);
-	bench_close(&b);
+	EQ(mprotect(v.shown, PAGE, PROT_READ | PROT_WRITE), -1);
+	view_close(&v);
 }
 
 static const struct test tests[] = {

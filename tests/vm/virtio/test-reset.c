@@ -12,26 +12,12 @@
 #define SIZE (EDGE * EDGE * 4)
 #define IN_FLIGHT 64
 
-struct bench {
-	struct gpu g;
-	struct gpu other;
-};
-
 static struct gpu *bench_open(struct fixture *f, struct bench *b)
 {
-	neighbour_open(&b->other, f->env);
-	gpu_attach(&b->g, f->env, 0);
-	map_backing(&b->g, SIZE);
-	return &b->g;
-}
+	struct gpu *g = bench_attach(f, b);
 
-static void bench_close(struct bench *b)
-{
-	neighbour_works(&b->other);
-	in_order(&b->g);
-	neighbour_works(&b->other);
-	gpu_close(&b->g);
-	gpu_close(&b->other);
+	b->backing = map_backing(g, SIZE);
+	return g;
 }
 
 enum how { BY_STATUS, BY_VFIO, BY_QUEUE, NR_HOW };

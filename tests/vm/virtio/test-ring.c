@@ -18,11 +18,6 @@
 #define RESPONSE (REQUEST + PAGE)
 #define TABLE (REQUEST + 2 * PAGE)
 
-struct bench {
-	struct gpu g;
-	struct gpu other;
-};
-
 static struct vring_desc *table(struct gpu *g)
 {
 	return (void *)(g->arena + ROOM + 2 * PAGE);
@@ -38,19 +33,11 @@ static void put_request(struct gpu *g)
 
 static struct gpu *bench_open(struct fixture *f, struct bench *b)
 {
-	neighbour_open(&b->other, f->env);
-	gpu_open(&b->g, f->env, 0);
-	put_request(&b->g);
-	return &b->g;
-}
+	struct gpu *g = bench_attach(f, b);
 
-static void bench_close(struct bench *b)
-{
-	neighbour_works(&b->other);
-	in_order(&b->g);
-	neighbour_works(&b->other);
-	gpu_close(&b->g);
-	gpu_close(&b->other);
+	gpu_start(g);
+	put_request(g);
+	return g;
 }
 
 /* The chain from descriptor 0 is answered as display info is */

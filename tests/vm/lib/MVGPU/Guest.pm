@@ -13,6 +13,8 @@ use MVGPU::Qmp;
 use MVGPU::Clock;
 use Time::HiRes qw(sleep);
 
+use constant VIRTIO_GPU => '/sys/bus/virtio/drivers/virtio_gpu';
+
 # The IOMMUs a guest can have: QEMU's machine option and device, the kernel line. VFIO
 # needs to hear of mappings that a guest adds, hence caching mode; emulated, an IOMMU
 # and interrupts through KVM need them apart.
@@ -240,6 +242,26 @@ sub undraw($self, %o)
 		esac
 	done 2>/dev/null
 	EOF
+}
+
+# Takes the virtio-gpu from the guest's driver, and gives it back.
+sub unbind_virtio($self)
+{
+	$self->{virtio} = $self->must('cd ' . VIRTIO_GPU . ' && v=$(ls -d virtio*) && '
+		. 'echo $v >unbind && echo $v');
+}
+
+sub bind_virtio($self)
+{
+	$self->must("echo $self->{virtio} >" . VIRTIO_GPU . '/bind');
+}
+
+# Resets the guest, and doesn't wait until it has booted.
+sub reset($self)
+{
+	# Its QEMU takes a reset for the end otherwise.
+	$self->qmp('set-action', { reboot => 'reset' });
+	$self->qmp('system_reset');
 }
 
 # Sends a signal to the guest's QEMU and waits until it has gone.

@@ -9,7 +9,7 @@ package MVGPU::Iommus;
 use v5.36;
 use Exporter 'import';
 
-our @EXPORT = qw(iommu combinations);
+our @EXPORT = qw(iommu virtio_gpu combinations);
 
 # How L1's IOMMU is set up; what it says when a DMA address is bad, and what it must have
 # said about its mode
@@ -38,6 +38,17 @@ my %iommu = (
 );
 
 sub iommu($name) { return $iommu{$name} // die "no such IOMMU: $name\n" }
+
+# Options of a rig whose virtio-gpu is behind that IOMMU, or, with bypass, not asked to be
+sub virtio_gpu($name)
+{
+	my $bypass = $name eq 'bypass';
+	my $iommu = iommu($bypass ? 'none' : $name);
+	my $platform = $bypass ? 'off' : 'on';
+
+	return (iommu => $iommu->{iommu}, append => $iommu->{append} // '',
+		gpus => ["virtio-gpu-pci,max_outputs=4,iommu_platform=$platform,id=gpu0"]);
+}
 
 # 6.1 comes without virtio-iommu
 sub _exists_for($name, $kernel) { return !($name eq 'virtio' && $kernel =~ /^(6\.1|host)$/) }

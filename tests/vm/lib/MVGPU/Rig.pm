@@ -66,7 +66,7 @@ sub new($class, %o)
 
 	return $class->SUPER::new(
 		kernel => $kernel, root => $ENV{MVGPU_ROOT} // 'host', scale => $scale,
-		gpus => [], iommu => 'none', mem => 2048, smp => 1, args => [], append => '',
+		gpus => [], iommu => 'none', mem => 2048, smp => $ENV{MVGPU_SMP} // 2, args => [], append => '',
 		log => sub { }, label => 'L1', here => $here, repo => $repo, began => time,
 		%o,
 		timeout => ($o{timeout} // 240) * $scale,
@@ -388,6 +388,29 @@ sub release_virtio($self, $which = '1af4:1050', $driver = 'mvgpu-virtio')
 	return $bdf;
 }
 
+# From nothing to a virtio-gpu that is our driver's; returns its address. Modules are loaded
+# before ours.
+sub boot_virtio($self, @modules)
+{
+	$self->boot;
+	$self->load_modules(@modules, qw(mvgpu mvgpu-virtio));
+	return $self->adopt_virtio;
+}
+
+# TAP: what boot_virtio began ends, with these vGPUs, and nothing is left of it.
+sub end_virtio($self, @uuids)
+{
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+
+	$self->nothing_held($_) for @uuids;
+	$self->remove_vgpu($_) for @uuids;
+	$self->release_virtio;
+	$self->unload_modules('mvgpu-virtio', 'mvgpu');
+	$self->no_leaks;
+	$self->clean_dmesg;
+	$self->stop;
+}
+
 sub _virtio($self, $which)
 {
 	my $bdf;
@@ -429,14 +452,15 @@ sub vgpu($self, $uuid, $attribute, $value = undef)
 	return $value;
 }
 
-# TAP: an attribute of a vGPU comes to be this, soon: pages are unpinned in the background.
-sub becomes($self, $uuid, $attribute, $value, $name)
+# TAP: a vGPU has no guest memory, or soon: pages are unpinned in the background.
+sub nothing_held($self, $uuid, $when = 'in the end')
 {
-	my $path = "/sys/bus/mdev/devices/$uuid/mvgpu/$attribute";
-	my $done = defined $self->wait_for("[ \"\$(cat $path)\" = '$value' ]");
-
 	local $Test::Builder::Level = $Test::Builder::Level + 1;
-	return Test::Builder->new->is_eq($done ? $value : $self->read_file($path), $value, $name);
+
+	for (qw(pinned quarantined)) {
+		$self->wait_for("[ \$(cat /sys/bus/mdev/devices/$uuid/mvgpu/$_) = 0 ]");
+		Test::Builder->new->is_eq($self->vgpu($uuid, $_), 0, "$when: nothing is $_");
+	}
 }
 
 # Which vGPU the physical screen shows: a UUID or none, read or chosen
