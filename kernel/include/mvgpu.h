@@ -244,6 +244,13 @@ struct mvgpu_parent *mvgpu_register_parent(struct device *dev, struct mvgpu_driv
 void mvgpu_unregister_parent(struct mvgpu_parent *parent);
 void *mvgpu_parent_priv(struct mvgpu_parent *parent);
 
+/*
+ * GPUs on buses without driver_override: device_driver.groups of the driver that binds them,
+ * for operators to hand them over by
+ */
+extern const struct attribute_group *mvgpu_adopt_groups[];
+bool mvgpu_adopted(struct device *dev);
+
 /* Builders, only inside mvgpu_driver.init */
 int mvgpu_set_ids(struct mvgpu *vgpu, const struct mvgpu_pci_ids *ids);
 int mvgpu_add_bar(struct mvgpu *vgpu, unsigned int bar, u64 size, u32 flags,
@@ -317,6 +324,10 @@ void mvgpu_scanout_memory(struct mvgpu_scanout *so, struct mvgpu_mapping *mappin
 /* The CPU's access: copies, and windows for what is used again and again */
 int mvgpu_guest_read(struct mvgpu *vgpu, u64 iova, void *buf, size_t len);
 int mvgpu_guest_write(struct mvgpu *vgpu, u64 iova, const void *buf, size_t len);
+int mvgpu_guest_gather(struct mvgpu *vgpu, const struct mvgpu_range *ranges, unsigned int n,
+		       u64 offset, void *buf, size_t len);
+int mvgpu_guest_scatter(struct mvgpu *vgpu, const struct mvgpu_range *ranges, unsigned int n,
+			u64 offset, const void *buf, size_t len);
 struct mvgpu_window *mvgpu_window_open(struct mvgpu *vgpu, u64 iova, size_t len,
 				       enum dma_data_direction dir);
 void mvgpu_window_close(struct mvgpu_window *w);

@@ -10,6 +10,7 @@
 #include <linux/err.h>
 #include <linux/mm.h>
 #include <linux/mutex.h>
+#include <linux/overflow.h>
 #include <linux/sched.h>
 #include <linux/slab.h>
 #include <linux/string.h>
@@ -129,6 +130,71 @@ int mvgpu_guest_write(struct mvgpu *vgpu, u64 iova, const void *buf, size_t len)
 	return guest_copy(vgpu, iova, (void *)buf, len, true);
 }
 EXPORT_SYMBOL_GPL(mvgpu_guest_write);
+
+static int guest_copy_ranges(struct mvgpu *vgpu, const struct mvgpu_range *range, unsigned int n,
+			     u64 offset, void *buf, size_t len, bool write)
+{
+	unsigned int i;
+	u64 room = 0, part;
+	int ret;
+
+	for (i = 0; i < n; i++)
+		if (check_add_overflow(room, range[i].len, &room))
+			return -EINVAL;
+	if (len > room || offset > room - len)
+		return -EINVAL;
+	for (; len && offset >= range->len; range++)
+		offset -= range->len;
+	for (; len; range++) {
+		part = min_t(u64, len, range->len - offset);
+		ret = guest_copy(vgpu, range->iova + offset, buf, part, write);
+		if (ret)
+			return ret;
+		buf += part;
+		len -= part;
+		offset = 0;
+	}
+	return 0;
+}
+
+/**
+ * mvgpu_guest_gather() - copy from guest memory in several ranges
+ * @vgpu: the vGPU
+ * @ranges: the ranges, one after another
+ * @n: how many there are
+ * @offset: bytes to skip of what is in them
+ * @buf: where to
+ * @len: bytes
+ *
+ * Context: as mvgpu_guest_read().
+ * Return: as mvgpu_guest_read(), and -EINVAL if there are fewer bytes in the ranges.
+ */
+int mvgpu_guest_gather(struct mvgpu *vgpu, const struct mvgpu_range *ranges, unsigned int n,
+		       u64 offset, void *buf, size_t len)
+{
+	return guest_copy_ranges(vgpu, ranges, n, offset, buf, len, false);
+}
+EXPORT_SYMBOL_GPL(mvgpu_guest_gather);
+
+/**
+ * mvgpu_guest_scatter() - copy to guest memory in several ranges
+ * @vgpu: the vGPU
+ * @ranges: the ranges, one after another
+ * @n: how many there are
+ * @offset: bytes to skip of what is in them
+ * @buf: where from
+ * @len: bytes
+ *
+ * Context: as mvgpu_guest_write().
+ * Return: as mvgpu_guest_write(), and -EINVAL, with nothing written, if there are fewer
+ * bytes in the ranges.
+ */
+int mvgpu_guest_scatter(struct mvgpu *vgpu, const struct mvgpu_range *ranges, unsigned int n,
+			u64 offset, const void *buf, size_t len)
+{
+	return guest_copy_ranges(vgpu, ranges, n, offset, (void *)buf, len, true);
+}
+EXPORT_SYMBOL_GPL(mvgpu_guest_scatter);
 
 /* Waits until nobody uses the window */
 static void window_shut(struct mvgpu_window *w)

@@ -51,7 +51,9 @@ static void command(struct fuzz_input *in)
 		VIRTIO_GPU_CMD_RESOURCE_FLUSH, VIRTIO_GPU_CMD_RESOURCE_DETACH_BACKING,
 		VIRTIO_GPU_CMD_RESOURCE_UNREF, VIRTIO_GPU_CMD_GET_DISPLAY_INFO,
 		VIRTIO_GPU_CMD_GET_EDID, VIRTIO_GPU_CMD_UPDATE_CURSOR,
-		VIRTIO_GPU_CMD_MOVE_CURSOR, 0x10b,
+		VIRTIO_GPU_CMD_MOVE_CURSOR, VIRTIO_GPU_CMD_RESOURCE_ASSIGN_UUID,
+		VIRTIO_GPU_CMD_RESOURCE_CREATE_BLOB, VIRTIO_GPU_CMD_SET_SCANOUT_BLOB,
+		VIRTIO_GPU_CMD_GET_CAPSET,
 	};
 	u8 what = fuzz_int(in, 1), id = fuzz_int(in, 1);
 	u32 type = types[(what & 31) % ARRAY_SIZE(types)], len = 64;
@@ -63,12 +65,17 @@ static void command(struct fuzz_input *in)
 			struct virtio_gpu_resource_attach_backing req;
 			struct virtio_gpu_mem_entry entry[MAX_ENTRIES];
 		} attach;
+		struct {
+			struct virtio_gpu_resource_create_blob req;
+			struct virtio_gpu_mem_entry entry[MAX_ENTRIES];
+		} blob;
+		struct virtio_gpu_set_scanout_blob scanout_blob;
 		struct virtio_gpu_transfer_to_host_2d transfer;
 		struct virtio_gpu_set_scanout scanout;
 		struct virtio_gpu_cmd_get_edid edid;
 		struct virtio_gpu_update_cursor cursor;
 		struct virtio_gpu_resource_unref unref;
-		u8 bytes[128];
+		u8 bytes[160];
 	} req = {};
 
 	req.hdr.type = type;
@@ -86,6 +93,27 @@ static void command(struct fuzz_input *in)
 		req.attach.req.nr_entries = 1 + fuzz_int(in, 1) % MAX_ENTRIES;
 		len = sizeof(req.attach.req) +
 		      fill_entries(in, req.attach.entry, req.attach.req.nr_entries);
+		break;
+	case VIRTIO_GPU_CMD_RESOURCE_CREATE_BLOB:
+		req.blob.req.resource_id = id;
+		req.blob.req.blob_mem = VIRTIO_GPU_BLOB_MEM_GUEST;
+		req.blob.req.blob_flags = what >> 5;
+		req.blob.req.size = 64 * fuzz_int(in, 1);
+		req.blob.req.nr_entries = 1 + fuzz_int(in, 1) % MAX_ENTRIES;
+		len = sizeof(req.blob.req) +
+		      fill_entries(in, req.blob.entry, req.blob.req.nr_entries);
+		break;
+	case VIRTIO_GPU_CMD_SET_SCANOUT_BLOB:
+		len = sizeof(req.scanout_blob);
+		req.scanout_blob.resource_id = id;
+		req.scanout_blob.scanout_id = fuzz_int(in, 1);
+		req.scanout_blob.format = VIRTIO_GPU_FORMAT_B8G8R8X8_UNORM;
+		req.scanout_blob.width = fuzz_int(in, 4);
+		req.scanout_blob.height = fuzz_int(in, 4);
+		req.scanout_blob.strides[0] = fuzz_int(in, 4);
+		req.scanout_blob.offsets[0] = fuzz_int(in, 4);
+		req.scanout_blob.r.width = req.scanout_blob.width;
+		req.scanout_blob.r.height = req.scanout_blob.height;
 		break;
 	case VIRTIO_GPU_CMD_TRANSFER_TO_HOST_2D:
 	case VIRTIO_GPU_CMD_SET_SCANOUT:
@@ -295,6 +323,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 	(void)argc;
 	(void)argv;
 	wq = alloc_workqueue("fuzz", 0, 0);
+	hw_offers = UUID | BLOB;
 	return 0;
 }
 

@@ -23,6 +23,8 @@ static struct vg_vgpu one;
 #define HW_IDS		(2 * VG_MAX_RESOURCES)
 #define HW_SCANOUTS	4
 #define HW_LOG		64
+#define UUID		BIT(VIRTIO_GPU_F_RESOURCE_UUID)
+#define BLOB		BIT(VIRTIO_GPU_F_RESOURCE_BLOB)
 #define HW_SHORT	1u	/* hw.refuse: the answer is missing */
 
 /* What the hardware knows of an id: one that it has refused or forgotten may be named again */
@@ -30,6 +32,7 @@ enum hw_known { HW_UNKNOWN, HW_LOST, HW_THERE };
 
 struct hw_res {
 	enum hw_known known;
+	u64 blob;			/* bytes, 0 if it is none */
 	unsigned int num;		/* entries of its backing, 0 without one */
 	struct virtio_gpu_mem_entry *entry;
 };
@@ -50,6 +53,9 @@ struct hw_queue {
 
 static struct vg_gpu gpu;
 
+static u64 hw_offers;			/* feature bits, from hw_start() on */
+static u32 guest_takes = UINT_MAX;	/* of these, from guest_drive() on */
+
 static struct {
 	pthread_mutex_t lock;		/* all that follows */
 	struct virtio_device vdev;
@@ -59,6 +65,7 @@ static struct {
 	unsigned int fail_add;		/* the nth buffer is not taken */
 	struct hw_res res[HW_IDS];
 	unsigned int num_res;		/* that are there */
+	u8 uuids;			/* it has given out; the last one has this in all bytes */
 	u32 scanout[HW_SCANOUTS], cursor[HW_SCANOUTS];	/* ids */
 	unsigned int executed;		/* from the control queue */
 	struct { u32 type, id; const struct vg_vgpu *v; } log[HW_LOG];
@@ -91,6 +98,7 @@ static inline void hw_detach(struct hw_res *res)
 	free(res->entry);
 	res->entry = NULL;
 	res->num = 0;
+	res->blob = 0;
 }
 
 static inline void hw_forget(u32 id, enum hw_known known)
@@ -121,6 +129,17 @@ static inline bool hw_reaches(const struct hw_res *res)
 	return true;
 }
 
+static inline void hw_take(struct hw_res *res, u32 id, const void *entry, u32 num)
+{
+	if (res->num)
+		shim_bug("resource %u has a backing already", id);
+	res->num = num;
+	res->entry = malloc(num * sizeof(*res->entry));
+	memcpy(res->entry, entry, num * sizeof(*res->entry));
+	if (!hw_reaches(res))
+		shim_bug("resource %u: its backing is not mapped for the hardware", id);
+}
+
 static inline u32 hw_attach(struct hw_res *res,
 			    const struct virtio_gpu_resource_attach_backing *req, u32 len)
 {
@@ -128,14 +147,7 @@ static inline u32 hw_attach(struct hw_res *res,
 		shim_bug("a backing of %u pieces in a command of %u bytes", req->nr_entries, len);
 	if (res->known != HW_THERE || hw.refuse)
 		return VIRTIO_GPU_RESP_ERR_INVALID_RESOURCE_ID;
-	if (res->num)
-		shim_bug("resource %u has a backing already", req->resource_id);
-	res->num = req->nr_entries;
-	res->entry = malloc(res->num * sizeof(*res->entry));
-	memcpy(res->entry, req + 1, res->num * sizeof(*res->entry));
-	if (!hw_reaches(res))
-		shim_bug("resource %u: its backing is not mapped for the hardware",
-			 req->resource_id);
+	hw_take(res, req->resource_id, req + 1, req->nr_entries);
 	return VIRTIO_GPU_RESP_OK_NODATA;
 }
 
@@ -148,11 +160,52 @@ static inline u32 hw_create(u32 id)
 	return VIRTIO_GPU_RESP_OK_NODATA;
 }
 
+/* A blob is nothing but its memory, and there is no other way to give it some */
+static inline u32 hw_create_blob(const struct virtio_gpu_resource_create_blob *req, u32 len)
+{
+	const struct virtio_gpu_mem_entry *entry = (const void *)(req + 1);
+	u64 size = 0;
+	u32 i;
+
+	if (!req->nr_entries || len != sizeof(*req) + req->nr_entries * sizeof(*entry))
+		shim_bug("a blob of %u pieces in a command of %u bytes", req->nr_entries, len);
+	for (i = 0; i < req->nr_entries; i++)
+		size += entry[i].length;
+	if (req->blob_mem != VIRTIO_GPU_BLOB_MEM_GUEST || req->blob_id || req->blob_flags > 7 ||
+	    !req->size || req->size > size)
+		shim_bug("blob %u is not what it can be", req->resource_id);
+	hw_create(req->resource_id);
+	if (hw.refuse)
+		return VIRTIO_GPU_RESP_ERR_UNSPEC;
+	hw_take(&hw.res[req->resource_id], req->resource_id, entry, req->nr_entries);
+	hw.res[req->resource_id].blob = req->size;
+	return VIRTIO_GPU_RESP_OK_NODATA;
+}
+
 static inline u32 *hw_head(u32 *heads, u32 scanout)
 {
 	if (scanout >= HW_SCANOUTS)
 		shim_bug("the hardware has no head %u", scanout);
 	return &heads[scanout];
+}
+
+static inline u32 hw_scan_out(const struct virtio_gpu_set_scanout_blob *req)
+{
+	bool blob = req->hdr.type == VIRTIO_GPU_CMD_SET_SCANOUT_BLOB;
+	struct hw_res *res = req->resource_id ? hw_res(req->resource_id) : NULL;
+
+	if (res && res->known != HW_THERE)
+		return VIRTIO_GPU_RESP_ERR_INVALID_RESOURCE_ID;
+	if (res && blob != !!res->blob)
+		shim_bug("resource %u is shown as what it is not", req->resource_id);
+	if (res && blob &&
+	    (req->offsets[0] + (u64)req->strides[0] * req->height > res->blob ||
+	     (u64)req->r.x + req->r.width > req->width || req->strides[0] / 4 < req->width ||
+	     (u64)req->r.y + req->r.height > req->height))
+		shim_bug("the picture is larger than blob %u", req->resource_id);
+	if (!hw.refuse)
+		*hw_head(hw.scanout, req->scanout_id) = req->resource_id;
+	return VIRTIO_GPU_RESP_OK_NODATA;
 }
 
 /* The cursor queue overtakes the other one: what is gone when it comes is no picture */
@@ -173,8 +226,10 @@ static inline u32 hw_use(const struct virtio_gpu_ctrl_hdr *hdr, u32 id)
 	struct hw_res *res = hw_res(id);
 	bool there = res->known == HW_THERE;
 
+	if (hdr->type == VIRTIO_GPU_CMD_RESOURCE_DETACH_BACKING && res->blob)
+		shim_bug("blob %u is detached, but may still be shown", id);
 	if (hdr->type == VIRTIO_GPU_CMD_RESOURCE_UNREF)
-		hw_forget(id, HW_UNKNOWN);
+		hw_forget(id, res->blob || !there ? HW_LOST : HW_UNKNOWN);
 	else if (hdr->type == VIRTIO_GPU_CMD_RESOURCE_DETACH_BACKING)
 		hw_detach(res);
 	else if (hdr->type == VIRTIO_GPU_CMD_TRANSFER_TO_HOST_2D && !res->num)
@@ -187,7 +242,7 @@ static inline u32 hw_do(const void *req, u32 len, u32 *id)
 	const struct virtio_gpu_ctrl_hdr *hdr = req;
 	const struct virtio_gpu_transfer_to_host_2d *transfer = req;
 	const struct virtio_gpu_resource_flush *flush = req;
-	const struct virtio_gpu_set_scanout *scanout = req;
+	const struct virtio_gpu_set_scanout_blob *scanout = req;
 	const struct virtio_gpu_resource_unref *other = req;
 	const struct virtio_gpu_update_cursor *cursor = req;
 
@@ -209,12 +264,19 @@ static inline u32 hw_do(const void *req, u32 len, u32 *id)
 		*id = transfer->resource_id;
 		return hw_use(hdr, *id);
 	case VIRTIO_GPU_CMD_SET_SCANOUT:
+	case VIRTIO_GPU_CMD_SET_SCANOUT_BLOB:
 		*id = scanout->resource_id;
-		if (*id && hw_res(*id)->known != HW_THERE)
-			return VIRTIO_GPU_RESP_ERR_INVALID_RESOURCE_ID;
-		if (!hw.refuse)
-			*hw_head(hw.scanout, scanout->scanout_id) = *id;
-		return VIRTIO_GPU_RESP_OK_NODATA;
+		if (len != (hdr->type == VIRTIO_GPU_CMD_SET_SCANOUT ?
+			    sizeof(struct virtio_gpu_set_scanout) : sizeof(*scanout)))
+			shim_bug("a scanout of %u bytes", len);
+		return hw_scan_out(scanout);
+	case VIRTIO_GPU_CMD_RESOURCE_CREATE_BLOB:
+		*id = other->resource_id;
+		return hw_create_blob(req, len);
+	case VIRTIO_GPU_CMD_RESOURCE_ASSIGN_UUID:
+		*id = other->resource_id;
+		return hw_use(hdr, *id) == VIRTIO_GPU_RESP_OK_NODATA ?
+		       VIRTIO_GPU_RESP_OK_RESOURCE_UUID : VIRTIO_GPU_RESP_ERR_INVALID_RESOURCE_ID;
 	case VIRTIO_GPU_CMD_UPDATE_CURSOR:
 	case VIRTIO_GPU_CMD_MOVE_CURSOR:
 		*id = cursor->resource_id;
@@ -226,7 +288,7 @@ static inline u32 hw_do(const void *req, u32 len, u32 *id)
 static inline void hw_execute(struct hw_buf *b)
 {
 	const struct scatterlist *sg = b->out;
-	struct virtio_gpu_ctrl_hdr resp = {};
+	struct virtio_gpu_resp_resource_uuid resp = {};
 	u32 len = 0, id = 0;
 	u8 *req = NULL;
 
@@ -235,10 +297,15 @@ static inline void hw_execute(struct hw_buf *b)
 		memcpy(req + len, sg->addr, sg->len);
 		len += sg->len;
 	} while (!sg++->last);
-	resp.type = hw_do(req, len, &id);
+	resp.hdr.type = hw_do(req, len, &id);
 	if (hw.refuse > HW_SHORT)
-		resp.type = hw.refuse;
-	b->len = hw.refuse == HW_SHORT ? 0 : min_t(u32, sizeof(resp), b->in_len);
+		resp.hdr.type = hw.refuse;
+	len = sizeof(resp.hdr);
+	if (resp.hdr.type == VIRTIO_GPU_RESP_OK_RESOURCE_UUID) {
+		memset(resp.uuid, ++hw.uuids, sizeof(resp.uuid));
+		len = sizeof(resp);
+	}
+	b->len = hw.refuse == HW_SHORT ? 0 : min_t(u32, len, b->in_len);
 	if (b->len)
 		memcpy(b->in, &resp, b->len);
 	if (b->cmd->queue == VG_CONTROLQ) {
@@ -367,8 +434,9 @@ int virtqueue_add_sgs(struct virtqueue *vq, struct scatterlist *sgs[], unsigned 
 			.cmd = cmd, .out = sgs[0], .in = in ? sgs[1]->addr : NULL,
 			.in_len = in ? sgs[1]->len : 0,
 		};
-	/* It may never get to it */
-	if (cmd->effect == VG_CREATES && hw.res[cmd->res->hw_id].known == HW_UNKNOWN)
+	/* It may never get to it, and of a blob it may not even be told */
+	if (cmd->res && (cmd->effect == VG_CREATES || cmd->res->is_blob) &&
+	    hw.res[cmd->res->hw_id].known == HW_UNKNOWN)
 		hw.res[cmd->res->hw_id].known = HW_LOST;
 	pthread_mutex_unlock(&hw.lock);
 	return ret;
@@ -515,7 +583,8 @@ static inline void hw_start(struct workqueue_struct *wq)
 	hw.ns = 0;
 	hw.weight[0] = 100;
 	hw.weight[1] = 100;
-	hw.vdev = (struct virtio_device){ .features = 1ull << VIRTIO_F_ACCESS_PLATFORM };
+	hw.uuids = 0;
+	hw.vdev.features = hw_offers | 1ull << VIRTIO_F_ACCESS_PLATFORM;
 	gpu.wq = wq;
 	gpu.vdev = &hw.vdev;
 	gpu.num_scanouts = HW_SCANOUTS;
@@ -648,6 +717,10 @@ static inline void guest_drive(void)
 
 	bar_write(4, VIRTIO_PCI_COMMON_STATUS, 1, 0);
 	bar_write(4, VIRTIO_PCI_COMMON_STATUS, 1, 3);
+	bar_write(4, VIRTIO_PCI_COMMON_DFSELECT, 4, 0);
+	bar_write(4, VIRTIO_PCI_COMMON_GFSELECT, 4, 0);
+	bar_write(4, VIRTIO_PCI_COMMON_GF, 4,
+		  bar_read(4, VIRTIO_PCI_COMMON_DF, 4) & guest_takes & (UUID | BLOB));
 	bar_write(4, VIRTIO_PCI_COMMON_GFSELECT, 4, 1);
 	bar_write(4, VIRTIO_PCI_COMMON_GF, 4, 3 | 1 << (VIRTIO_F_RING_RESET - 32));
 	bar_write(4, VIRTIO_PCI_COMMON_STATUS, 1, 11);

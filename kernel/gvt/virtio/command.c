@@ -22,6 +22,9 @@ union req {
 	struct virtio_gpu_resource_attach_backing attach;
 	struct virtio_gpu_resource_detach_backing detach;
 	struct virtio_gpu_cmd_get_edid edid;
+	struct virtio_gpu_resource_assign_uuid uuid;
+	struct virtio_gpu_resource_create_blob blob;
+	struct virtio_gpu_set_scanout_blob scanout_blob;
 	struct virtio_gpu_update_cursor cursor;
 };
 
@@ -56,43 +59,49 @@ static int reply(struct vg_queue *q, struct vg_cmd *cmd)
 	return vg_queue_push(q, cmd->chain.head, len);
 }
 
-static u32 do_attach(struct vg_vgpu *v, struct vg_queue *q, const struct vg_chain *chain,
-		     const struct virtio_gpu_resource_attach_backing *req,
-		     struct vg_cmd **cmd)
+/* VIRTIO_GPU_CMD_RESOURCE_ATTACH_BACKING and VIRTIO_GPU_CMD_RESOURCE_CREATE_BLOB */
+static u32 with_entries(struct vg_vgpu *v, struct vg_queue *q, const struct vg_chain *chain,
+			const union req *req, struct vg_cmd **cmd)
 {
-	struct vg_resource *res = vg_resource_find(v, le32_to_cpu(req->resource_id));
-	u32 n = le32_to_cpu(req->nr_entries), i;
+	bool blob = req->hdr.type == cpu_to_le32(VIRTIO_GPU_CMD_RESOURCE_CREATE_BLOB);
+	u32 n = le32_to_cpu(blob ? req->blob.nr_entries : req->attach.nr_entries), i, error;
+	size_t fixed = blob ? sizeof(req->blob) : sizeof(req->attach);
+	struct vg_resource *res = vg_resource_find(v, le32_to_cpu(req->attach.resource_id));
 	struct virtio_gpu_mem_entry *entry;
 	struct mvgpu_range *range;
 
-	if (!res)
+	BUILD_BUG_ON(sizeof(*entry) != sizeof(*range));
+	if (!blob && !res)
 		return VIRTIO_GPU_RESP_ERR_INVALID_RESOURCE_ID;
-	if (!n || n > VG_MAX_ENTRIES || chain->out_len < sizeof(*req) + n * sizeof(*entry))
+	if (!n || n > VG_MAX_ENTRIES || chain->out_len < fixed + n * sizeof(*entry))
 		return VIRTIO_GPU_RESP_ERR_UNSPEC;
-	entry = kvmalloc_array(n, sizeof(*entry), GFP_KERNEL_ACCOUNT);
 	range = kvmalloc_array(n, sizeof(*range), GFP_KERNEL_ACCOUNT);
-	if (!entry || !range ||
-	    vg_chain_read(q, chain, sizeof(*req), entry, n * sizeof(*entry))) {
-		kvfree(entry);
+	entry = (void *)range;	/* each takes the place of one */
+	if (!range || vg_chain_read(q, chain, fixed, entry, n * sizeof(*entry))) {
 		kvfree(range);
 		return VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY;
 	}
-	for (i = 0; i < n; i++) {
-		range[i].iova = le64_to_cpu(entry[i].addr);
-		range[i].len = le32_to_cpu(entry[i].length);
-	}
-	kvfree(entry);
-	return vg_resource_attach(res, range, n, cmd);
+	for (i = 0; i < n; i++)
+		range[i] = (struct mvgpu_range){
+			.iova = le64_to_cpu(entry[i].addr), .len = le32_to_cpu(entry[i].length),
+		};
+	error = blob ? vg_resource_create_blob(v, &req->blob, range, cmd) :
+		       vg_resource_attach(res, range, n, cmd);
+	if (error)
+		kvfree(range);
+	return error;
 }
 
 /* Commands whose fixed part is told the hardware with nothing but the id changed */
 static u32 forward(struct vg_vgpu *v, const union req *req, size_t len, __le32 *id,
 		   u64 bytes, struct vg_cmd **cmd)
 {
-	struct vg_resource *res = vg_resource_find(v, le32_to_cpu(*id));
+	struct vg_resource *res;
+	u32 error;
 
-	if (!res)
-		return VIRTIO_GPU_RESP_ERR_INVALID_RESOURCE_ID;
+	error = vg_resource_use(v, le32_to_cpu(*id), req->hdr.type, &res);
+	if (error)
+		return error;
 	*id = cpu_to_le32(res->hw_id);
 	*cmd = vg_cmd_new(v, req, len, res, VG_NO_EFFECT, GFP_KERNEL_ACCOUNT);
 	if (!*cmd)
@@ -101,38 +110,34 @@ static u32 forward(struct vg_vgpu *v, const union req *req, size_t len, __le32 *
 	return 0;
 }
 
-static u32 do_transfer(struct vg_vgpu *v, union req *req, struct vg_cmd **cmd)
+/* Bytes that a command has to have, 0 if we don't know it or the guest hasn't accepted it */
+static size_t request_size(struct vg_vgpu *v, u32 type)
 {
-	struct virtio_gpu_transfer_to_host_2d *t = &req->transfer;
-	struct vg_resource *res = vg_resource_find(v, le32_to_cpu(t->resource_id));
-	u32 error;
-
-	if (res && vg_resource_lost(res)) {
-		error = vg_resource_back_again(res);
-		if (error)
-			return error;
-	}
-	return forward(v, req, sizeof(*t), &t->resource_id,
-		       4ull * le32_to_cpu(t->r.width) * le32_to_cpu(t->r.height), cmd);
-}
-
-/* Bytes that a command has to have, 0 if we don't know it */
-static size_t request_size(u32 type)
-{
-	static const u8 size[] = {
-		[VIRTIO_GPU_CMD_GET_DISPLAY_INFO & 0xff] = sizeof_field(union req, hdr),
-		[VIRTIO_GPU_CMD_RESOURCE_CREATE_2D & 0xff] = sizeof_field(union req, create),
-		[VIRTIO_GPU_CMD_RESOURCE_UNREF & 0xff] = sizeof_field(union req, unref),
-		[VIRTIO_GPU_CMD_SET_SCANOUT & 0xff] = sizeof_field(union req, scanout),
-		[VIRTIO_GPU_CMD_RESOURCE_FLUSH & 0xff] = sizeof_field(union req, flush),
-		[VIRTIO_GPU_CMD_TRANSFER_TO_HOST_2D & 0xff] = sizeof_field(union req, transfer),
-		[VIRTIO_GPU_CMD_RESOURCE_ATTACH_BACKING & 0xff] = sizeof_field(union req, attach),
-		[VIRTIO_GPU_CMD_RESOURCE_DETACH_BACKING & 0xff] = sizeof_field(union req, detach),
-		[VIRTIO_GPU_CMD_GET_EDID & 0xff] = sizeof_field(union req, edid),
+#define KNOWN(name, field, feature) \
+	[VIRTIO_GPU_CMD_##name & 0xff] = { sizeof_field(union req, field), feature }
+	static const struct {
+		u8 size, feature;	/* 0 if it belongs to none */
+	} known[] = {
+		KNOWN(GET_DISPLAY_INFO, hdr, 0),
+		KNOWN(RESOURCE_CREATE_2D, create, 0),
+		KNOWN(RESOURCE_UNREF, unref, 0),
+		KNOWN(SET_SCANOUT, scanout, 0),
+		KNOWN(RESOURCE_FLUSH, flush, 0),
+		KNOWN(TRANSFER_TO_HOST_2D, transfer, 0),
+		KNOWN(RESOURCE_ATTACH_BACKING, attach, 0),
+		KNOWN(RESOURCE_DETACH_BACKING, detach, 0),
+		KNOWN(GET_EDID, edid, 0),
+		KNOWN(RESOURCE_ASSIGN_UUID, uuid, VIRTIO_GPU_F_RESOURCE_UUID),
+		KNOWN(RESOURCE_CREATE_BLOB, blob, VIRTIO_GPU_F_RESOURCE_BLOB),
+		KNOWN(SET_SCANOUT_BLOB, scanout_blob, VIRTIO_GPU_F_RESOURCE_BLOB),
 	};
 	u32 n = type - VIRTIO_GPU_CMD_GET_DISPLAY_INFO;
 
-	return n < ARRAY_SIZE(size) ? size[array_index_nospec(n, ARRAY_SIZE(size))] : 0;
+	if (n >= ARRAY_SIZE(known))
+		return 0;
+	n = array_index_nospec(n, ARRAY_SIZE(known));
+	return !known[n].feature || v->t.features & BIT_ULL(known[n].feature) ?
+	       known[n].size : 0;
 }
 
 /* 0 with *@cmd, or VIRTIO_GPU_RESP_ERR_* */
@@ -140,9 +145,10 @@ static u32 control(struct vg_vgpu *v, struct vg_queue *q, const struct vg_chain 
 		   union req *req, struct vg_cmd **cmd)
 {
 	u32 type = le32_to_cpu(req->hdr.type);
+	size_t size = request_size(v, type);
 	struct vg_resource *res;
 
-	if (!request_size(type) || chain->out_len < request_size(type))
+	if (!size || chain->out_len < size)
 		return VIRTIO_GPU_RESP_ERR_UNSPEC;
 	switch (type) {
 	case VIRTIO_GPU_CMD_GET_DISPLAY_INFO:
@@ -152,30 +158,25 @@ static u32 control(struct vg_vgpu *v, struct vg_queue *q, const struct vg_chain 
 	case VIRTIO_GPU_CMD_RESOURCE_CREATE_2D:
 		return vg_resource_create(v, &req->create, cmd);
 	case VIRTIO_GPU_CMD_SET_SCANOUT:
-		return vg_display_scanout(v, &req->scanout, cmd);
+	case VIRTIO_GPU_CMD_SET_SCANOUT_BLOB:
+		return vg_display_scanout(v, &req->scanout_blob, cmd);
 	case VIRTIO_GPU_CMD_RESOURCE_FLUSH:
 		return forward(v, req, sizeof(req->flush), &req->flush.resource_id, 0, cmd);
 	case VIRTIO_GPU_CMD_TRANSFER_TO_HOST_2D:
-		return do_transfer(v, req, cmd);
+		return forward(v, req, sizeof(req->transfer), &req->transfer.resource_id,
+			       4ull * le32_to_cpu(req->transfer.r.width) *
+			       le32_to_cpu(req->transfer.r.height), cmd);
+	case VIRTIO_GPU_CMD_RESOURCE_ASSIGN_UUID:
+		return forward(v, req, sizeof(req->uuid), &req->uuid.resource_id, 0, cmd);
 	case VIRTIO_GPU_CMD_RESOURCE_ATTACH_BACKING:
-		return do_attach(v, q, chain, &req->attach, cmd);
+	case VIRTIO_GPU_CMD_RESOURCE_CREATE_BLOB:
+		return with_entries(v, q, chain, req, cmd);
 	}
 	/* the id is where all that are left have it */
 	res = vg_resource_find(v, le32_to_cpu(req->unref.resource_id));
 	if (!res)
 		return VIRTIO_GPU_RESP_ERR_INVALID_RESOURCE_ID;
 	return vg_resource_let_go(res, type, cmd);
-}
-
-static struct vg_cmd *cursor(struct vg_vgpu *v, const struct vg_chain *chain,
-			     const union req *req)
-{
-	u32 type = le32_to_cpu(req->hdr.type);
-
-	if (chain->out_len < sizeof(req->cursor) ||
-	    (type != VIRTIO_GPU_CMD_UPDATE_CURSOR && type != VIRTIO_GPU_CMD_MOVE_CURSOR))
-		return NULL;
-	return vg_display_cursor(v, &req->cursor);
 }
 
 /* Returns as reply(); the chain is freed, or a command has it */
@@ -190,10 +191,10 @@ static int handle(struct vg_vgpu *v, struct vg_queue *q, unsigned int queue,
 	ret = vg_chain_read(q, chain, 0, &req, min_t(u64, chain->out_len, sizeof(req)));
 	if (ret)
 		goto err_free;
-	if (queue == VG_CURSORQ)
-		cmd = cursor(v, chain, &req);
-	else
+	if (queue == VG_CONTROLQ)
 		error = control(v, q, chain, &req, &cmd);
+	else if (chain->out_len >= sizeof(req.cursor))
+		cmd = vg_display_cursor(v, &req.cursor);
 	if (!cmd) {
 		cmd = vg_cmd_local(v, error, queue == VG_CURSORQ ? 0 : sizeof(*cmd->resp));
 		ret = -ENOMEM;
@@ -206,6 +207,7 @@ static int handle(struct vg_vgpu *v, struct vg_queue *q, unsigned int queue,
 	cmd->chain = *chain;
 	cmd->epoch = v->epoch[queue];
 	cmd->seq = v->taken[queue]++;
+	cmd->came_back = cmd->res ? cmd->res->came_back : 0;
 	copy_fence(cmd->req, &req.hdr);
 	vg_cmd_queue(cmd);
 	return 0;
@@ -220,19 +222,30 @@ err_free:
 /* It failed only because the memory had gone away: it may be back */
 static bool again(struct vg_cmd *cmd)
 {
-	if (cmd->local || cmd->retried || !vg_cmd_failed(cmd) ||
-	    cmd->hdr.type != cpu_to_le32(VIRTIO_GPU_CMD_TRANSFER_TO_HOST_2D) ||
-	    vg_resource_find(cmd->v, cmd->res->id) != cmd->res || !vg_resource_lost(cmd->res) ||
-	    vg_resource_back_again(cmd->res))
+	struct vg_resource *res = cmd->res;
+
+	if (!res || cmd->backing || cmd->retried || !vg_cmd_failed(cmd) ||
+	    vg_resource_find(cmd->v, res->id) != res ||
+	    (vg_resource_misses(res, cmd->hdr.type) && vg_resource_back_again(res)) ||
+	    cmd->came_back == res->came_back)
 		return false;
 	cmd->retried = true;
 	return true;
 }
 
+/* The guest has no resource of that id, nor the hardware, which may have been asked again */
+static bool refused(struct vg_cmd *cmd)
+{
+	return vg_cmd_failed(cmd) && cmd->res &&
+	       (cmd->effect == VG_CREATES ||
+		cmd->hdr.type == cpu_to_le32(VIRTIO_GPU_CMD_RESOURCE_CREATE_BLOB)) &&
+	       vg_resource_find(cmd->v, cmd->res->id) == cmd->res;
+}
+
 /* A run of the work item answers what has been executed. Returns as reply(). */
 static int answer_all(struct vg_vgpu *v)
 {
-	struct vg_cmd *cmd;
+	struct vg_cmd *cmd, *unref;
 	struct vg_queue *q;
 	int ret;
 
@@ -247,8 +260,9 @@ static int answer_all(struct vg_vgpu *v)
 			vg_cmd_queue(cmd);
 			continue;
 		}
-		if (cmd->effect == VG_CREATES && vg_cmd_failed(cmd))
-			vg_resource_refused(cmd->res);
+		if (refused(cmd) &&
+		    !vg_resource_let_go(cmd->res, VIRTIO_GPU_CMD_RESOURCE_UNREF, &unref))
+			vg_cmd_queue(unref);
 		ret = cmd->epoch == v->epoch[cmd->queue] ? reply(q, cmd) : 0;
 		if (try_later(ret)) {
 			vg_cmd_unpop_done(cmd);

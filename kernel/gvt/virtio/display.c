@@ -63,87 +63,115 @@ u32 vg_display_edid(struct vg_vgpu *v, u32 head, struct vg_cmd **cmd)
 	return 0;
 }
 
-static struct vg_cmd *scanout_cmd(struct vg_vgpu *v, unsigned int head,
-				  const struct virtio_gpu_set_scanout *from,
-				  struct vg_resource *res, gfp_t gfp)
+/* @req, of any type that is about a head, is what the hardware is to be told */
+static struct vg_cmd *head_cmd(struct vg_vgpu *v, unsigned int head, const void *req,
+			       struct vg_resource *res, gfp_t gfp)
 {
-	const struct virtio_gpu_set_scanout req = {
-		.hdr.type = cpu_to_le32(VIRTIO_GPU_CMD_SET_SCANOUT),
-		.r = from->r,
-		.scanout_id = cpu_to_le32(mvgpu_head(v->vgpu, head)),
-		.resource_id = cpu_to_le32(res ? res->hw_id : 0),
-	};
-	struct vg_cmd *cmd = vg_cmd_new(v, &req, sizeof(req), res, VG_SCANS_OUT, gfp);
-
-	if (cmd)
-		cmd->head = head;
-	return cmd;
-}
-
-u32 vg_display_scanout(struct vg_vgpu *v, const struct virtio_gpu_set_scanout *req,
-		       struct vg_cmd **cmd)
-{
-	u32 head = le32_to_cpu(req->scanout_id), id = le32_to_cpu(req->resource_id);
-	struct vg_resource *res = vg_resource_find(v, id);	/* none has the id 0 */
-
-	if (head >= v->num_heads)
-		return VIRTIO_GPU_RESP_ERR_INVALID_SCANOUT_ID;
-	if (id && !res)
-		return VIRTIO_GPU_RESP_ERR_INVALID_RESOURCE_ID;
-	*cmd = scanout_cmd(v, head, req, res, GFP_KERNEL_ACCOUNT);
-	return *cmd ? 0 : VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY;
-}
-
-static struct vg_cmd *cursor_cmd(struct vg_vgpu *v, unsigned int head,
-				 const struct virtio_gpu_update_cursor *from,
-				 struct vg_resource *res, gfp_t gfp)
-{
-	const struct virtio_gpu_update_cursor req = {
-		.hdr.type = from->hdr.type,
-		.pos.scanout_id = cpu_to_le32(mvgpu_head(v->vgpu, head)),
-		.pos.x = from->pos.x,
-		.pos.y = from->pos.y,
-		.resource_id = cpu_to_le32(res ? res->hw_id : 0),
-		.hot_x = from->hot_x,
-		.hot_y = from->hot_y,
-	};
-	struct vg_cmd *cmd = vg_cmd_new(v, &req, sizeof(req), res, VG_CURSOR, gfp);
+	u32 type = le32_to_cpu(((const struct virtio_gpu_ctrl_hdr *)req)->type);
+	bool cursor = type >= VIRTIO_GPU_CMD_UPDATE_CURSOR;
+	size_t len = cursor ? sizeof(struct virtio_gpu_update_cursor) :
+		     type == VIRTIO_GPU_CMD_SET_SCANOUT ? sizeof(struct virtio_gpu_set_scanout) :
+		     sizeof(struct virtio_gpu_set_scanout_blob);
+	struct vg_cmd *cmd = vg_cmd_new(v, req, len, res, cursor ? VG_CURSOR : VG_SCANS_OUT, gfp);
 
 	if (!cmd)
 		return NULL;
-	cmd->queue = VG_CURSORQ;
-	cmd->resp_len = 0;	/* nothing is answered there */
 	cmd->head = head;
+	if (cursor) {
+		cmd->queue = VG_CURSORQ;
+		cmd->resp_len = 0;	/* nothing is answered there */
+	}
 	return cmd;
 }
 
+/* Whether a picture as @req has it is in a blob of @size bytes */
+static bool in_blob(const struct virtio_gpu_set_scanout_blob *req, u64 size)
+{
+	u64 width = le32_to_cpu(req->width), height = le32_to_cpu(req->height);
+	u64 stride = le32_to_cpu(req->strides[0]), offset = le32_to_cpu(req->offsets[0]);
+
+	return vg_display_fourcc(le32_to_cpu(req->format)) && stride >= width * 4 &&
+	       offset + stride * height <= size &&	/* of 32 bits each: this can't wrap */
+	       (u64)le32_to_cpu(req->r.x) + le32_to_cpu(req->r.width) <= width &&
+	       (u64)le32_to_cpu(req->r.y) + le32_to_cpu(req->r.height) <= height;
+}
+
+u32 vg_display_scanout(struct vg_vgpu *v, struct virtio_gpu_set_scanout_blob *req,
+		       struct vg_cmd **cmd)
+{
+	bool blob = req->hdr.type == cpu_to_le32(VIRTIO_GPU_CMD_SET_SCANOUT_BLOB);
+	u32 head = le32_to_cpu(req->scanout_id), id = le32_to_cpu(req->resource_id), error;
+	struct vg_resource *res = NULL;
+
+	if (head >= v->num_heads)
+		return VIRTIO_GPU_RESP_ERR_INVALID_SCANOUT_ID;
+	error = id ? vg_resource_use(v, id, req->hdr.type, &res) : 0;
+	if (error)
+		return error;
+	if (res && blob != res->is_blob)
+		return VIRTIO_GPU_RESP_ERR_INVALID_RESOURCE_ID;
+	if (res && blob && !in_blob(req, le64_to_cpu(res->blob.size)))
+		return VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
+	req->scanout_id = cpu_to_le32(mvgpu_head(v->vgpu, head));
+	req->resource_id = cpu_to_le32(res ? res->hw_id : 0);
+	*cmd = head_cmd(v, head, req, res, GFP_KERNEL_ACCOUNT);
+	if (!*cmd)
+		return VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY;
+	v->head[head].asked = *req;
+	v->head[head].asked_res = res;
+	return 0;
+}
+
+/* A blob is about to be created again: the heads that are to show it are told so again */
+void vg_display_again(struct vg_resource *res)
+{
+	struct vg_vgpu *v = res->v;
+	struct vg_cmd *cmd;
+	unsigned int i;
+
+	for (i = 0; i < v->num_heads; i++) {
+		cmd = v->head[i].asked_res == res ?
+		      head_cmd(v, i, &v->head[i].asked, res, GFP_KERNEL_ACCOUNT) : NULL;
+		if (cmd)
+			vg_cmd_queue(cmd);
+	}
+}
+
 /* What the hardware is to be told, or NULL if that is nothing */
-struct vg_cmd *vg_display_cursor(struct vg_vgpu *v, const struct virtio_gpu_update_cursor *req)
+struct vg_cmd *vg_display_cursor(struct vg_vgpu *v, struct virtio_gpu_update_cursor *req)
 {
 	bool moves = req->hdr.type == cpu_to_le32(VIRTIO_GPU_CMD_MOVE_CURSOR);
 	u32 head = le32_to_cpu(req->pos.scanout_id), id = le32_to_cpu(req->resource_id);
-	struct vg_resource *res = vg_resource_find(v, id);
+	struct vg_resource *res = NULL;
 
-	if (head >= v->num_heads || (id && !res && !moves))
+	if ((req->hdr.type != cpu_to_le32(VIRTIO_GPU_CMD_UPDATE_CURSOR) && !moves) ||
+	    head >= v->num_heads ||
+	    (id && vg_resource_use(v, id, req->hdr.type, &res) && !moves))
 		return NULL;
-	return cursor_cmd(v, head, req, res, GFP_KERNEL_ACCOUNT);
+	req->pos.scanout_id = cpu_to_le32(mvgpu_head(v->vgpu, head));
+	req->resource_id = cpu_to_le32(res ? res->hw_id : 0);
+	return head_cmd(v, head, req, res, GFP_KERNEL_ACCOUNT);
 }
 
 /* The heads of a vGPU, none of whose commands is under way, show nothing any more */
 void vg_display_off(struct vg_vgpu *v)
 {
-	static const struct virtio_gpu_update_cursor no_cursor = {
+	struct virtio_gpu_update_cursor no_cursor = {
 		.hdr.type = cpu_to_le32(VIRTIO_GPU_CMD_UPDATE_CURSOR),
 	};
-	static const struct virtio_gpu_set_scanout blank;
+	struct virtio_gpu_set_scanout_blob blank = {
+		.hdr.type = cpu_to_le32(VIRTIO_GPU_CMD_SET_SCANOUT),
+	};
 	const gfp_t gfp = GFP_KERNEL_ACCOUNT | __GFP_NOFAIL;
 	unsigned int i;
 
 	for (i = 0; i < v->num_heads; i++) {
+		no_cursor.pos.scanout_id = cpu_to_le32(mvgpu_head(v->vgpu, i));
+		blank.scanout_id = no_cursor.pos.scanout_id;
 		if (v->head[i].cursor_res)
-			vg_cmd_queue(cursor_cmd(v, i, &no_cursor, NULL, gfp));
+			vg_cmd_queue(head_cmd(v, i, &no_cursor, NULL, gfp));
 		if (v->head[i].res)
-			vg_cmd_queue(scanout_cmd(v, i, &blank, NULL, gfp));
+			vg_cmd_queue(head_cmd(v, i, &blank, NULL, gfp));
 	}
 }
 
@@ -158,19 +186,23 @@ static struct vg_cmd *flush_cmd(struct vg_resource *res, struct virtio_gpu_rect 
 	return vg_cmd_new(res->v, &req, sizeof(req), res, VG_NO_EFFECT, GFP_KERNEL_ACCOUNT);
 }
 
-static int replay_head(struct vg_vgpu *v, unsigned int i, struct list_head *cmds)
+/* What tells restarted hardware what a vGPU's heads show, while that is stopped */
+int vg_display_replay(struct vg_vgpu *v, struct list_head *cmds)
 {
-	const struct vg_head *head = &v->head[i];
+	const struct vg_head *head = v->head;
 	const gfp_t gfp = GFP_KERNEL_ACCOUNT;
-	int ret;
+	unsigned int i;
+	int ret = 0;
 
-	if (!head->res)
-		return 0;
-	ret = vg_cmd_list(cmds, scanout_cmd(v, i, &head->scanout, head->res, gfp)) ?:
-	      vg_cmd_list(cmds, flush_cmd(head->res, head->scanout.r));
-	if (head->cursor_res)
-		ret = ret ?: vg_cmd_list(cmds, cursor_cmd(v, i, &head->cursor, head->cursor_res,
-							  gfp));
+	for (i = 0; i < v->num_heads; i++, head++) {
+		if (!head->res)
+			continue;
+		ret = ret ?: vg_cmd_list(cmds, head_cmd(v, i, &head->scanout, head->res, gfp)) ?:
+			     vg_cmd_list(cmds, flush_cmd(head->res, head->scanout.r));
+		if (head->cursor_res)
+			ret = ret ?: vg_cmd_list(cmds, head_cmd(v, i, &head->cursor,
+								head->cursor_res, gfp));
+	}
 	return ret;
 }
 
@@ -196,34 +228,29 @@ u32 vg_display_fourcc(u32 format)
 int vg_display_picture(struct mvgpu *vgpu, struct mvgpu_scanout *so)
 {
 	struct vg_vgpu *v = mvgpu_priv(vgpu);
-	const struct virtio_gpu_rect *r = &v->head[0].scanout.r;
+	const struct virtio_gpu_set_scanout_blob *req = &v->head[0].scanout;
 	const struct vg_resource *res;
+	bool blob;
 
 	spin_lock_irq(&v->gpu->lock);
 	res = v->head[0].res;
 	if (res) {
-		so->format = vg_display_fourcc(res->format);
+		blob = res->is_blob;
+		so->format = vg_display_fourcc(le32_to_cpu(blob ? req->format :
+								  res->picture.format));
 		so->bpp = 32;
-		so->width = le32_to_cpu(r->width);
-		so->height = le32_to_cpu(r->height);
-		so->stride = res->width * 4;
-		so->offset = (u64)le32_to_cpu(r->y) * so->stride + 4ull * le32_to_cpu(r->x);
+		so->width = le32_to_cpu(req->r.width);
+		so->height = le32_to_cpu(req->r.height);
+		so->stride = blob ? le32_to_cpu(req->strides[0]) :
+				    le32_to_cpu(res->picture.width) * 4;
+		so->offset = (blob ? le32_to_cpu(req->offsets[0]) : 0) +
+			     (u64)le32_to_cpu(req->r.y) * so->stride +
+			     4ull * le32_to_cpu(req->r.x);
 		if (res->hw_backing)
 			mvgpu_scanout_memory(so, res->hw_backing->mapping);
 	}
 	spin_unlock_irq(&v->gpu->lock);
 	return res ? 0 : -ENODEV;
-}
-
-/* What tells restarted hardware what a vGPU's heads show, while that is stopped */
-int vg_display_replay(struct vg_vgpu *v, struct list_head *cmds)
-{
-	unsigned int i;
-	int ret = 0;
-
-	for (i = 0; i < v->num_heads; i++)
-		ret = ret ?: replay_head(v, i, cmds);
-	return ret;
 }
 
 /* The physical heads may have other modes than before */

@@ -6,7 +6,6 @@
 #include <linux/module.h>
 #include <linux/pci.h>
 #include <linux/sizes.h>
-#include <linux/slab.h>
 #include <linux/virtio.h>
 #include <linux/virtio_config.h>
 #include <linux/virtio_ids.h>
@@ -184,18 +183,12 @@ static void watchdog(struct work_struct *work)
 		mod_delayed_work(gpu->wq, &gpu->watchdog, HZ);
 }
 
-/* The device that an operator is handing over */
-static struct device *adopted;
-static DEFINE_MUTEX(adopt_lock);	/* @adopted */
-
 static int gpu_check(struct virtio_device *vdev)
 {
 	u32 scanouts;
 
-	if (READ_ONCE(adopted) != &vdev->dev) {
-		dev_info(&vdev->dev, "left alone: no operator has handed it over\n");
+	if (!mvgpu_adopted(&vdev->dev))
 		return -ENODEV;
-	}
 	if (!dev_is_pci(vdev->dev.parent))
 		return dev_err_probe(&vdev->dev, -ENODEV,
 				     "not on the PCI bus: it can't be a parent\n");
@@ -212,16 +205,14 @@ static int gpu_check(struct virtio_device *vdev)
 
 static struct vg_gpu *gpu_alloc(struct virtio_device *vdev, unsigned int scanouts)
 {
-	struct vg_gpu *gpu = kzalloc(sizeof(*gpu), GFP_KERNEL);
+	struct vg_gpu *gpu = devm_kzalloc(&vdev->dev, sizeof(*gpu), GFP_KERNEL);
 
 	if (!gpu)
 		return NULL;
 	gpu->wq = alloc_workqueue("mvgpu-virtio/%s", WQ_UNBOUND | WQ_HIGHPRI, 0,
 				  dev_name(vdev->dev.parent));
-	if (!gpu->wq) {
-		kfree(gpu);
+	if (!gpu->wq)
 		return NULL;
-	}
 	gpu->vdev = vdev;
 	gpu->num_scanouts = scanouts;
 	ida_init(&gpu->ids);
@@ -246,7 +237,6 @@ static void gpu_free(struct vg_gpu *gpu)
 	ida_destroy(&gpu->ids);
 	mutex_destroy(&gpu->recovery);
 	mutex_destroy(&gpu->vgpus_lock);
-	kfree(gpu);
 }
 
 /* No callback runs any more and the hardware reaches no memory */
@@ -306,93 +296,19 @@ static void vg_remove(struct virtio_device *vdev)
 	gpu_free(gpu);
 }
 
-static int match_name(struct device *dev, const void *name)
-{
-	return sysfs_streq(name, dev_name(dev)) ||
-	       (dev->parent && sysfs_streq(name, dev_name(dev->parent)));
-}
-
-/* Do something with the virtio-gpu that an operator names; @what returns 0 or an errno */
-static ssize_t with_gpu(struct device_driver *drv, const char *name, size_t count,
-			int (*what)(struct device_driver *drv, struct device *dev))
-{
-	struct device *dev = bus_find_device(drv->bus, NULL, name, match_name);
-	int ret = -EINVAL;
-
-	if (!dev) {
-		pr_err("mvgpu-virtio: there is no virtio device %.*s\n",
-		       (int)strcspn(name, "\n"), name);
-		return -ENODEV;
-	}
-	if (dev_to_virtio(dev)->id.device == VIRTIO_ID_GPU)
-		ret = what(drv, dev);
-	else
-		dev_err(dev, "mvgpu-virtio: it is no GPU\n");
-	put_device(dev);
-	return ret < 0 ? ret : count;
-}
-
-static int adopt(struct device_driver *drv, struct device *dev)
-{
-	int ret = 0;
-
-	mutex_lock(&adopt_lock);
-	if (dev->driver != drv) {
-		WRITE_ONCE(adopted, dev);
-		device_release_driver(dev);
-		ret = device_driver_attach(drv, dev);
-		WRITE_ONCE(adopted, NULL);
-		if (ret) {
-			dev_err(dev, "mvgpu-virtio: can't take it: %d\n", ret);
-			if (device_attach(dev) < 0)
-				dev_err(dev, "mvgpu-virtio: nor can whoever had it\n");
-		}
-	}
-	mutex_unlock(&adopt_lock);
-	return ret;
-}
-
-static ssize_t adopt_store(struct device_driver *drv, const char *buf, size_t count)
-{
-	return with_gpu(drv, buf, count, adopt);
-}
-static DRIVER_ATTR_WO(adopt);
-
-static int give_back(struct device_driver *drv, struct device *dev)
-{
-	if (dev->driver != drv) {
-		dev_err(dev, "mvgpu-virtio: it is not ours to give back\n");
-		return -EINVAL;
-	}
-	device_release_driver(dev);
-	return device_attach(dev);
-}
-
-static ssize_t release_store(struct device_driver *drv, const char *buf, size_t count)
-{
-	return with_gpu(drv, buf, count, give_back);
-}
-static DRIVER_ATTR_WO(release);
-
-static struct attribute *driver_attrs[] = {
-	&driver_attr_adopt.attr,
-	&driver_attr_release.attr,
-	NULL
-};
-ATTRIBUTE_GROUPS(driver);
-
 static const struct virtio_device_id id_table[] = {
 	{ VIRTIO_ID_GPU, VIRTIO_DEV_ANY_ID },
 	{}
 };
 
-static unsigned int features[] = { VIRTIO_GPU_F_EDID };
+static unsigned int features[] = { VIRTIO_GPU_F_EDID, VIRTIO_GPU_F_RESOURCE_UUID,
+				   VIRTIO_GPU_F_RESOURCE_BLOB };
 
 /* No MODULE_DEVICE_TABLE(): nothing may load the driver by itself */
 static struct virtio_driver virtio_driver = {
 	.driver.name = "mvgpu-virtio",
 	.driver.owner = THIS_MODULE,
-	.driver.groups = driver_groups,
+	.driver.groups = mvgpu_adopt_groups,
 	.feature_table = features,
 	.feature_table_size = ARRAY_SIZE(features),
 	.id_table = id_table,

@@ -58,7 +58,6 @@ enum vg_backing_state {
  */
 struct vg_backing {
 	struct kref ref;
-	struct vg_vgpu *v;
 	struct vg_resource *res;	/* outlives it */
 	struct mvgpu_range *range;	/* the memory as the guest named it */
 	unsigned int num;
@@ -70,18 +69,23 @@ struct vg_backing {
 };
 
 /*
- * A picture in the hardware's memory. The guest holds a reference, commands about it, and
- * the hardware while it has it.
+ * A picture in the hardware's memory, or a blob: guest memory that the hardware reads as it
+ * is. The guest holds a reference, commands about it, and the hardware while it has it; a
+ * blob counts as the hardware's while its backing is away, for what it has been told of it.
  */
 struct vg_resource {
 	struct kref ref;
 	struct vg_vgpu *v;
 	u32 id;				/* as the guest knows it */
 	u32 hw_id;			/* as the hardware knows it */
-	u32 format;			/* VIRTIO_GPU_FORMAT_* */
-	u32 width, height;		/* pixels */
+	union {				/* how it is created, but for a blob's backing */
+		struct virtio_gpu_resource_create_2d picture;
+		struct virtio_gpu_resource_create_blob blob;
+	};
+	bool is_blob;
 	u64 size;			/* bytes of the hardware's memory */
 	struct vg_backing *backing;	/* vg_transport.lock: what the guest has attached */
+	u32 came_back;			/* vg_transport.lock: counts revoked memory's returns */
 	struct vg_backing *hw_backing;	/* vg_gpu.lock: what the hardware was last given */
 	struct list_head hw_node;	/* vg_gpu.lock: vg_vgpu.hw_resources */
 };
@@ -102,7 +106,8 @@ struct vg_cmd {
 	bool local;			/* it needs no hardware */
 	bool urgent;			/* it goes before all that waits */
 	bool replay;			/* it tells restarted hardware what that knew */
-	bool retried;			/* its backing had been revoked */
+	bool retried;			/* its memory had gone away */
+	u32 came_back;			/* vg_resource.came_back when it was taken */
 	struct vg_chain chain;		/* the guest's buffers */
 	struct virtio_gpu_ctrl_hdr hdr;	/* as the guest sent it */
 	u32 epoch;			/* vg_vgpu.epoch when it was taken */
@@ -120,10 +125,12 @@ struct vg_cmd {
 	struct virtio_gpu_ctrl_hdr resp[];	/* what it answers */
 };
 
-/* A head of a vGPU. What it shows is protected by vg_gpu.lock. */
+/* A head of a vGPU. What it shows is protected by vg_gpu.lock. Scanouts are blobs' or not. */
 struct vg_head {
 	u32 width, height;		/* the mode that it prefers */
-	struct virtio_gpu_set_scanout scanout;	/* the last one executed */
+	struct virtio_gpu_set_scanout_blob asked;	/* vg_transport.lock: the last one */
+	struct vg_resource *asked_res;	/* the resource in that, NULL if it has been given back */
+	struct virtio_gpu_set_scanout_blob scanout;	/* the last one executed */
 	struct vg_resource *res;	/* what it shows, or NULL */
 	struct virtio_gpu_update_cursor cursor;	/* the last one, its position kept up */
 	struct vg_resource *cursor_res;	/* the cursor, or NULL */
@@ -232,16 +239,18 @@ void vg_command_notify(struct vg_transport *t, unsigned int queue);
 
 /* resource.c */
 struct vg_resource *vg_resource_find(struct vg_vgpu *v, u32 id);
+u32 vg_resource_use(struct vg_vgpu *v, u32 id, __le32 type, struct vg_resource **res);
 void vg_resource_put(struct vg_resource *res);
 void vg_backing_put(struct vg_backing *backing);
 u32 vg_resource_create(struct vg_vgpu *v, const struct virtio_gpu_resource_create_2d *req,
 		       struct vg_cmd **cmd);
-void vg_resource_refused(struct vg_resource *res);
+u32 vg_resource_create_blob(struct vg_vgpu *v, const struct virtio_gpu_resource_create_blob *req,
+			    struct mvgpu_range *range, struct vg_cmd **cmd);
 u32 vg_resource_attach(struct vg_resource *res, struct mvgpu_range *range, unsigned int num,
 		       struct vg_cmd **cmd);
 u32 vg_resource_let_go(struct vg_resource *res, u32 type, struct vg_cmd **cmd);
 u32 vg_resource_back_again(struct vg_resource *res);
-bool vg_resource_lost(struct vg_resource *res);
+bool vg_resource_misses(struct vg_resource *res, __le32 type);
 void vg_resources_drop(struct vg_vgpu *v);
 int vg_resources_replay(struct vg_vgpu *v, struct list_head *cmds);
 
@@ -249,9 +258,10 @@ int vg_resources_replay(struct vg_vgpu *v, struct list_head *cmds);
 bool vg_display_update(struct vg_vgpu *v);
 u32 vg_display_info(struct vg_vgpu *v, struct vg_cmd **cmd);
 u32 vg_display_edid(struct vg_vgpu *v, u32 head, struct vg_cmd **cmd);
-u32 vg_display_scanout(struct vg_vgpu *v, const struct virtio_gpu_set_scanout *req,
+u32 vg_display_scanout(struct vg_vgpu *v, struct virtio_gpu_set_scanout_blob *req,
 		       struct vg_cmd **cmd);
-struct vg_cmd *vg_display_cursor(struct vg_vgpu *v, const struct virtio_gpu_update_cursor *req);
+void vg_display_again(struct vg_resource *res);
+struct vg_cmd *vg_display_cursor(struct vg_vgpu *v, struct virtio_gpu_update_cursor *req);
 void vg_display_off(struct vg_vgpu *v);
 u32 vg_display_fourcc(u32 format);
 int vg_display_picture(struct mvgpu *vgpu, struct mvgpu_scanout *so);

@@ -345,46 +345,6 @@ int vg_queue_wants_irq(struct vg_queue *q)
 	return wants;
 }
 
-/* Copy @len bytes from @offset on in the @n bytes of these ranges. 0, -EINVAL or an errno. */
-static int copy(struct vg_queue *q, const struct mvgpu_range *range, u64 n, u64 offset,
-		void *buf, size_t len, bool write)
-{
-	u64 iova;
-	int ret;
-
-	if (len > n || offset > n - len)
-		return -EINVAL;
-	for (; len && offset >= range->len; range++)
-		offset -= range->len;
-	for (; len; range++) {
-		n = min_t(u64, len, range->len - offset);
-		iova = range->iova + offset;
-		ret = write ? mvgpu_guest_write(q->vgpu, iova, buf, n) :
-			      mvgpu_guest_read(q->vgpu, iova, buf, n);
-		if (ret)
-			return ret;
-		buf += n;
-		len -= n;
-		offset = 0;
-	}
-	return 0;
-}
-
-/* Read what the guest has put into a chain. -EINVAL if that is shorter. */
-int vg_chain_read(struct vg_queue *q, const struct vg_chain *chain, u64 offset, void *buf,
-		  size_t len)
-{
-	return copy(q, chain->range, chain->out_len, offset, buf, len, false);
-}
-
-/* Write an answer into a chain. -EINVAL, and nothing is written, if that is shorter. */
-int vg_chain_write(struct vg_queue *q, const struct vg_chain *chain, u64 offset,
-		   const void *buf, size_t len)
-{
-	return copy(q, chain->range + chain->num_out, chain->in_len, offset, (void *)buf, len,
-		    true);
-}
-
 /* Release a chain's memory */
 void vg_chain_free(struct vg_chain *chain)
 {

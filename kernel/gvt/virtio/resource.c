@@ -1,14 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * resource.c - struct vg_resource and struct vg_backing: the guest's pictures in the
- * hardware's memory, and the guest memory that they are filled from
+ * hardware's memory, and the guest memory that they are filled from; and its blobs
  *
  * Guest memory goes away when VFIO says so, whatever the guest has attached. Then the
  * hardware is told to detach it, and it is attached again when it is next needed.
+ *
+ * A blob is created with its backing and goes with it: hardware may show the memory of one
+ * that was only detached, and may not show it again when it is attached (QEMU does both).
  */
 #include <linux/overflow.h>
 #include <linux/slab.h>
 #include "gpu.h"
+
+#define BLOB_FLAGS	(VIRTIO_GPU_BLOB_FLAG_USE_MAPPABLE | VIRTIO_GPU_BLOB_FLAG_USE_SHAREABLE | \
+			 VIRTIO_GPU_BLOB_FLAG_USE_CROSS_DEVICE)
 
 /* The guest's resource of that id, or NULL */
 struct vg_resource *vg_resource_find(struct vg_vgpu *v, u32 id)
@@ -56,7 +62,7 @@ void vg_backing_put(struct vg_backing *backing)
 static void backing_revoke(struct mvgpu_mapping *mapping, void *priv)
 {
 	struct vg_backing *backing = priv;
-	struct vg_gpu *gpu = backing->v->gpu;
+	struct vg_gpu *gpu = backing->res->v->gpu;
 	struct vg_cmd *detach = NULL;
 	enum vg_backing_state state;
 
@@ -78,11 +84,13 @@ static void backing_revoke(struct mvgpu_mapping *mapping, void *priv)
 		wait_for_completion(&backing->off);
 }
 
-static struct vg_cmd *simple_cmd(struct vg_resource *res, u32 type, enum vg_effect effect,
-				 gfp_t gfp)
+/* What takes its backing or all of it from the hardware, as @effect says */
+static struct vg_cmd *let_go_cmd(struct vg_resource *res, enum vg_effect effect, gfp_t gfp)
 {
-	const struct virtio_gpu_resource_unref req = {	/* others are alike */
-		.hdr.type = cpu_to_le32(type),
+	bool detach = effect == VG_DETACHES && !res->is_blob;
+	const struct virtio_gpu_resource_unref req = {	/* the other is alike */
+		.hdr.type = cpu_to_le32(detach ? VIRTIO_GPU_CMD_RESOURCE_DETACH_BACKING :
+						 VIRTIO_GPU_CMD_RESOURCE_UNREF),
 		.resource_id = cpu_to_le32(res->hw_id),
 	};
 
@@ -91,63 +99,8 @@ static struct vg_cmd *simple_cmd(struct vg_resource *res, u32 type, enum vg_effe
 
 static struct vg_cmd *create_cmd(struct vg_resource *res, enum vg_effect effect)
 {
-	const struct virtio_gpu_resource_create_2d req = {
-		.hdr.type = cpu_to_le32(VIRTIO_GPU_CMD_RESOURCE_CREATE_2D),
-		.resource_id = cpu_to_le32(res->hw_id),
-		.format = cpu_to_le32(res->format),
-		.width = cpu_to_le32(res->width),
-		.height = cpu_to_le32(res->height),
-	};
-
-	return vg_cmd_new(res->v, &req, sizeof(req), res, effect, GFP_KERNEL_ACCOUNT);
-}
-
-/* What follows returns 0 and what the hardware is to be told, or VIRTIO_GPU_RESP_ERR_* */
-u32 vg_resource_create(struct vg_vgpu *v, const struct virtio_gpu_resource_create_2d *req,
-		       struct vg_cmd **cmd)
-{
-	u32 id = le32_to_cpu(req->resource_id), format = le32_to_cpu(req->format);
-	u32 width = le32_to_cpu(req->width), height = le32_to_cpu(req->height);
-	struct vg_resource *res;
-	int hw_id;
-	u64 size;
-
-	if (!id || vg_resource_find(v, id))
-		return VIRTIO_GPU_RESP_ERR_INVALID_RESOURCE_ID;
-	if (!vg_display_fourcc(format) ||
-	    check_mul_overflow((u64)width * 4, (u64)height, &size) || !size)
-		return VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
-	if (v->num_resources >= VG_MAX_RESOURCES ||
-	    size > mvgpu_type(v->vgpu)->memory - v->memory)
-		return VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY;
-	res = kzalloc(sizeof(*res), GFP_KERNEL_ACCOUNT);
-	hw_id = ida_alloc_min(&v->gpu->ids, 1, GFP_KERNEL);
-	if (!res || hw_id < 0)
-		goto err_free;
-	*res = (struct vg_resource){
-		.v = v, .id = id, .hw_id = hw_id, .format = format,
-		.width = width, .height = height, .size = size,
-	};
-	kref_init(&res->ref);
-	INIT_LIST_HEAD(&res->hw_node);
-	*cmd = create_cmd(res, VG_CREATES);
-	if (!*cmd)
-		goto err_free;
-	if (xa_err(xa_store(&v->resources, id, res, GFP_KERNEL_ACCOUNT))) {
-		vg_cmd_free(*cmd);
-		*cmd = NULL;
-		vg_resource_put(res);
-		return VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY;
-	}
-	v->num_resources++;
-	v->memory += size;
-	return 0;
-
-err_free:
-	if (hw_id > 0)
-		ida_free(&v->gpu->ids, hw_id);
-	kfree(res);
-	return VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY;
+	return vg_cmd_new(res->v, &res->picture, sizeof(res->picture), res, effect,
+			  GFP_KERNEL_ACCOUNT);
 }
 
 /* The guest has no backing there any more */
@@ -166,56 +119,118 @@ static void forget_backing(struct vg_resource *res)
 static void forget(struct vg_resource *res)
 {
 	struct vg_vgpu *v = res->v;
+	struct vg_head *head = v->head;
 
 	forget_backing(res);
+	for (; head < v->head + v->num_heads; head++)
+		if (head->asked_res == res)
+			head->asked_res = NULL;
 	xa_erase(&v->resources, res->id);
 	v->num_resources--;
 	v->memory -= res->size;
 	vg_resource_put(res);
 }
 
-/* The hardware has not created it, so the guest has none by that id */
-void vg_resource_refused(struct vg_resource *res)
+/* What follows returns 0 and what the hardware is to be told, or VIRTIO_GPU_RESP_ERR_* */
+
+/* The guest has another resource, which is like @as */
+static u32 resource_add(struct vg_vgpu *v, u32 id, const struct vg_resource *as,
+			struct vg_resource **ret)
 {
-	if (vg_resource_find(res->v, res->id) == res)
-		forget(res);
+	struct vg_resource *res;
+	int hw_id;
+
+	if (!id || vg_resource_find(v, id))
+		return VIRTIO_GPU_RESP_ERR_INVALID_RESOURCE_ID;
+	if (v->num_resources >= VG_MAX_RESOURCES ||
+	    as->size > mvgpu_type(v->vgpu)->memory - v->memory)
+		return VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY;
+	res = kmemdup(as, sizeof(*as), GFP_KERNEL_ACCOUNT);
+	hw_id = ida_alloc_min(&v->gpu->ids, 1, GFP_KERNEL);
+	if (!res || hw_id < 0 || xa_err(xa_store(&v->resources, id, res, GFP_KERNEL_ACCOUNT))) {
+		if (hw_id > 0)
+			ida_free(&v->gpu->ids, hw_id);
+		kfree(res);
+		return VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY;
+	}
+	kref_init(&res->ref);
+	res->v = v;
+	res->id = id;
+	res->hw_id = hw_id;
+	res->picture.hdr = (struct virtio_gpu_ctrl_hdr){ .type = as->picture.hdr.type };
+	res->picture.resource_id = cpu_to_le32(hw_id);	/* where a blob has it, too */
+	INIT_LIST_HEAD(&res->hw_node);
+	v->num_resources++;
+	v->memory += res->size;
+	*ret = res;
+	return 0;
 }
 
+u32 vg_resource_create(struct vg_vgpu *v, const struct virtio_gpu_resource_create_2d *req,
+		       struct vg_cmd **cmd)
+{
+	struct vg_resource *res, as = { .picture = *req };
+	u64 width = le32_to_cpu(req->width), height = le32_to_cpu(req->height);
+	u32 error;
+
+	if (!vg_display_fourcc(le32_to_cpu(req->format)) ||
+	    check_mul_overflow(width * 4, height, &as.size) || !as.size)
+		return VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
+	error = resource_add(v, le32_to_cpu(req->resource_id), &as, &res);
+	if (error)
+		return error;
+	*cmd = create_cmd(res, VG_CREATES);
+	if (*cmd)
+		return 0;
+	forget(res);
+	return VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY;
+}
+
+/* What gives the hardware a backing: it comes with a blob, and is attached to a picture */
 static struct vg_cmd *attach_cmd(struct vg_backing *backing)
 {
-	struct virtio_gpu_resource_attach_backing *req;
+	struct vg_resource *res = backing->res;
+	struct virtio_gpu_resource_attach_backing *attach;
+	struct virtio_gpu_resource_create_blob *create;
+	size_t len = res->is_blob ? sizeof(*create) : sizeof(*attach);
 	const struct mvgpu_segment *seg;
 	struct virtio_gpu_mem_entry *entry;
 	unsigned int i, n;
 	struct vg_cmd *cmd;
 
 	seg = mvgpu_mapping_segments(backing->mapping, &n);
-	cmd = vg_cmd_alloc(backing->v, VIRTIO_GPU_CMD_RESOURCE_ATTACH_BACKING,
-			   sizeof(*req) + n * sizeof(*entry),
-			   sizeof(struct virtio_gpu_ctrl_hdr), GFP_KERNEL_ACCOUNT);
+	cmd = vg_cmd_alloc(res->v, VIRTIO_GPU_CMD_RESOURCE_ATTACH_BACKING,
+			   len + n * sizeof(*entry), sizeof(struct virtio_gpu_ctrl_hdr),
+			   GFP_KERNEL_ACCOUNT);
 	if (!cmd)
 		return NULL;
-	req = cmd->req;
-	req->resource_id = cpu_to_le32(backing->res->hw_id);
-	req->nr_entries = cpu_to_le32(n);
-	entry = (void *)(req + 1);
+	create = cmd->req;
+	attach = cmd->req;
+	if (res->is_blob) {
+		*create = res->blob;
+		create->nr_entries = cpu_to_le32(n);
+	} else {
+		attach->resource_id = cpu_to_le32(res->hw_id);
+		attach->nr_entries = cpu_to_le32(n);
+	}
+	entry = cmd->req + len;
 	for (i = 0; i < n; i++) {
 		entry[i].addr = cpu_to_le64(seg[i].addr);
 		entry[i].length = cpu_to_le32(seg[i].len);
 	}
-	vg_cmd_set_res(cmd, backing->res, VG_ATTACHES);
+	vg_cmd_set_res(cmd, res, VG_ATTACHES);
 	vg_cmd_set_backing(cmd, backing);
 	return cmd;
 }
 
 /* Where the hardware finds the memory, in few enough pieces. 0 or VIRTIO_GPU_RESP_ERR_*. */
-static u32 backing_map(struct vg_backing *backing)
+static u32 backing_map(struct vg_backing *backing, const struct mvgpu_range *range)
 {
 	struct mvgpu_mapping *mapping;
 	const struct mvgpu_segment *seg;
 	unsigned int i, n;
 
-	mapping = mvgpu_map(backing->v->vgpu, backing->range, backing->num, DMA_TO_DEVICE,
+	mapping = mvgpu_map(backing->res->v->vgpu, range, backing->num, DMA_TO_DEVICE,
 			    backing_revoke, backing);
 	if (IS_ERR(mapping))
 		return PTR_ERR(mapping) == -ENOMEM ? VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY :
@@ -226,50 +241,72 @@ static u32 backing_map(struct vg_backing *backing)
 		;
 	if (i == n && n <= VG_MAX_ENTRIES)
 		return 0;
-	dev_notice_ratelimited(mvgpu_dev(backing->v->vgpu),
+	dev_notice_ratelimited(mvgpu_dev(backing->res->v->vgpu),
 			       "resource %u: its backing has %u pieces, the GPU takes %u\n",
 			       backing->res->id, n, VG_MAX_ENTRIES);
 	return VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY;
 }
 
-/* @range is kvmalloced and ours */
+/* @range is kvmalloced, and ours unless this fails */
 u32 vg_resource_attach(struct vg_resource *res, struct mvgpu_range *range, unsigned int num,
 		       struct vg_cmd **cmd)
 {
 	struct vg_vgpu *v = res->v;
-	struct vg_backing *backing = NULL;
+	struct vg_backing *backing = res->backing;
 	u32 error = VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY;
+	unsigned int i;
+	u64 len = 0;
 
+	for (i = 0; i < num; i++)
+		len += range[i].len;
+	if (res->is_blob && len < le64_to_cpu(res->blob.size))
+		return VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
 	/* what the hardware has refused doesn't count */
-	if (vg_resource_lost(res) && !res->backing->revoked)
+	if (backing && !backing->revoked && READ_ONCE(backing->state) == VG_BACKING_OFF)
 		forget_backing(res);
 	if (res->backing)
-		error = VIRTIO_GPU_RESP_ERR_UNSPEC;
-	else if (num <= VG_MAX_RANGES - v->num_ranges)
-		backing = kzalloc(sizeof(*backing), GFP_KERNEL_ACCOUNT);
-	if (!backing) {
-		kvfree(range);
+		return VIRTIO_GPU_RESP_ERR_UNSPEC;
+	backing = num <= VG_MAX_RANGES - v->num_ranges ?
+		  kzalloc(sizeof(*backing), GFP_KERNEL_ACCOUNT) : NULL;
+	if (!backing)
 		return error;
-	}
 	kref_init(&backing->ref);
 	init_completion(&backing->off);
-	backing->v = v;
-	backing->range = range;
 	backing->num = num;
 	backing->res = res;
 	kref_get(&res->ref);
-	backing->detach = simple_cmd(res, VIRTIO_GPU_CMD_RESOURCE_DETACH_BACKING, VG_DETACHES,
-				     GFP_KERNEL_ACCOUNT);
+	backing->detach = let_go_cmd(res, VG_DETACHES, GFP_KERNEL_ACCOUNT);
 	if (backing->detach)
-		error = backing_map(backing);
+		error = backing_map(backing, range);
 	*cmd = error ? NULL : attach_cmd(backing);
 	if (!*cmd) {
 		vg_backing_put(backing);
 		return error ?: VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY;
 	}
+	backing->range = range;
 	res->backing = backing;
 	v->num_ranges += num;
 	return 0;
+}
+
+u32 vg_resource_create_blob(struct vg_vgpu *v, const struct virtio_gpu_resource_create_blob *req,
+			    struct mvgpu_range *range, struct vg_cmd **cmd)
+{
+	struct vg_resource *res, as = { .is_blob = true, .blob = *req };
+	u32 error;
+
+	as.blob.blob_id = 0;	/* it names nothing here */
+	/* of the hardware's own memory there is none without 3D */
+	if (req->blob_mem != cpu_to_le32(VIRTIO_GPU_BLOB_MEM_GUEST) ||
+	    le32_to_cpu(req->blob_flags) & ~BLOB_FLAGS || !req->size)
+		return VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
+	error = resource_add(v, le32_to_cpu(req->resource_id), &as, &res);
+	if (error)
+		return error;
+	error = vg_resource_attach(res, range, le32_to_cpu(req->nr_entries), cmd);
+	if (error)
+		forget(res);
+	return error;
 }
 
 /* VIRTIO_GPU_CMD_RESOURCE_UNREF and VIRTIO_GPU_CMD_RESOURCE_DETACH_BACKING */
@@ -279,7 +316,7 @@ u32 vg_resource_let_go(struct vg_resource *res, u32 type, struct vg_cmd **cmd)
 
 	if (!unref && !res->backing)
 		return VIRTIO_GPU_RESP_ERR_INVALID_RESOURCE_ID;
-	*cmd = simple_cmd(res, type, unref ? VG_UNREFS : VG_DETACHES, GFP_KERNEL_ACCOUNT);
+	*cmd = let_go_cmd(res, unref ? VG_UNREFS : VG_DETACHES, GFP_KERNEL_ACCOUNT);
 	if (!*cmd)
 		return VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY;
 	vg_cmd_set_backing(*cmd, res->backing);
@@ -290,39 +327,52 @@ u32 vg_resource_let_go(struct vg_resource *res, u32 type, struct vg_cmd **cmd)
 	return 0;
 }
 
-/* Whether the hardware has not got what the guest has attached, as far as is known yet */
-bool vg_resource_lost(struct vg_resource *res)
-{
-	const struct vg_backing *backing = res->backing;
-
-	return backing && (READ_ONCE(backing->revoked) ||
-			   READ_ONCE(backing->state) == VG_BACKING_OFF);
-}
-
 /* Attach a backing again whose memory went away. 0 or VIRTIO_GPU_RESP_ERR_*. */
 u32 vg_resource_back_again(struct vg_resource *res)
 {
 	struct vg_backing *old = res->backing;
-	struct mvgpu_range *range;
 	struct vg_cmd *cmd;
 	u32 error;
 
-	range = kvmalloc_array(old->num, sizeof(*range), GFP_KERNEL_ACCOUNT);
-	if (!range)
-		return VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY;
-	memcpy(range, old->range, old->num * sizeof(*range));
 	kref_get(&old->ref);
 	forget_backing(res);
-	error = vg_resource_attach(res, range, old->num, &cmd);
+	error = vg_resource_attach(res, old->range, old->num, &cmd);
 	if (error) {
 		/* still what the guest has attached, if it comes back */
 		res->backing = old;
 		res->v->num_ranges += old->num;
 		return error;
 	}
+	old->range = NULL;
 	vg_backing_put(old);
+	res->came_back++;
 	vg_cmd_queue(cmd);
+	if (res->is_blob)
+		vg_display_again(res);
 	return 0;
+}
+
+/*
+ * Whether a command of @type needs memory that the guest has attached and the hardware has
+ * not got, as far as is known yet
+ */
+bool vg_resource_misses(struct vg_resource *res, __le32 type)
+{
+	const struct vg_backing *backing = res->backing;
+
+	if (!res->is_blob && type != cpu_to_le32(VIRTIO_GPU_CMD_TRANSFER_TO_HOST_2D))
+		return false;
+	return backing && (READ_ONCE(backing->revoked) ||
+			   READ_ONCE(backing->state) == VG_BACKING_OFF);
+}
+
+/* The resource that a command of @type is about, with its memory. 0 or VIRTIO_GPU_RESP_ERR_*. */
+u32 vg_resource_use(struct vg_vgpu *v, u32 id, __le32 type, struct vg_resource **res)
+{
+	*res = vg_resource_find(v, id);
+	if (!*res)
+		return VIRTIO_GPU_RESP_ERR_INVALID_RESOURCE_ID;
+	return vg_resource_misses(*res, type) ? vg_resource_back_again(*res) : 0;
 }
 
 /* The backing that the hardware has, or NULL; to be put */
@@ -348,8 +398,7 @@ void vg_resources_drop(struct vg_vgpu *v)
 
 	/* each leaves the list when its own command has been executed */
 	list_for_each_entry_safe(res, next, &v->hw_resources, hw_node) {
-		cmd = simple_cmd(res, VIRTIO_GPU_CMD_RESOURCE_UNREF, VG_UNREFS,
-				 GFP_KERNEL_ACCOUNT | __GFP_NOFAIL);
+		cmd = let_go_cmd(res, VG_UNREFS, GFP_KERNEL_ACCOUNT | __GFP_NOFAIL);
 		cmd->backing = hw_backing_get(res);
 		vg_cmd_queue(cmd);
 	}
@@ -362,33 +411,30 @@ static struct vg_cmd *transfer_cmd(struct vg_resource *res)
 {
 	const struct virtio_gpu_transfer_to_host_2d req = {
 		.hdr.type = cpu_to_le32(VIRTIO_GPU_CMD_TRANSFER_TO_HOST_2D),
-		.r.width = cpu_to_le32(res->width),
-		.r.height = cpu_to_le32(res->height),
+		.r.width = res->picture.width,
+		.r.height = res->picture.height,
 		.resource_id = cpu_to_le32(res->hw_id),
 	};
 
 	return vg_cmd_new(res->v, &req, sizeof(req), res, VG_NO_EFFECT, GFP_KERNEL_ACCOUNT);
 }
 
-static int replay_one(struct vg_resource *res, struct list_head *cmds)
-{
-	struct vg_backing *backing = hw_backing_get(res);
-	int ret = vg_cmd_list(cmds, create_cmd(res, VG_NO_EFFECT));	/* it is listed already */
-
-	if (backing)
-		ret = ret ?: vg_cmd_list(cmds, attach_cmd(backing)) ?:
-			     vg_cmd_list(cmds, transfer_cmd(res));
-	vg_backing_put(backing);
-	return ret;
-}
-
 /* What tells restarted hardware of a vGPU's resources, while that is stopped */
 int vg_resources_replay(struct vg_vgpu *v, struct list_head *cmds)
 {
+	struct vg_backing *backing;
 	struct vg_resource *res;
 	int ret = 0;
 
-	list_for_each_entry(res, &v->hw_resources, hw_node)
-		ret = ret ?: replay_one(res, cmds);
+	list_for_each_entry(res, &v->hw_resources, hw_node) {
+		backing = hw_backing_get(res);
+		if (!res->is_blob)	/* they are listed already */
+			ret = ret ?: vg_cmd_list(cmds, create_cmd(res, VG_NO_EFFECT));
+		if (backing)
+			ret = ret ?: vg_cmd_list(cmds, attach_cmd(backing));
+		if (backing && !res->is_blob)
+			ret = ret ?: vg_cmd_list(cmds, transfer_cmd(res));
+		vg_backing_put(backing);
+	}
 	return ret;
 }

@@ -62,7 +62,10 @@ struct vg_cmd *vg_cmd_new(struct vg_vgpu *v, const void *req, size_t len,
 			  struct vg_resource *res, enum vg_effect effect, gfp_t gfp)
 {
 	const struct virtio_gpu_ctrl_hdr *hdr = req;
-	struct vg_cmd *cmd = vg_cmd_alloc(v, le32_to_cpu(hdr->type), len, sizeof(*hdr), gfp);
+	u32 type = le32_to_cpu(hdr->type);
+	size_t resp_len = type == VIRTIO_GPU_CMD_RESOURCE_ASSIGN_UUID ?
+			  sizeof(struct virtio_gpu_resp_resource_uuid) : sizeof(*hdr);
+	struct vg_cmd *cmd = vg_cmd_alloc(v, type, len, resp_len, gfp);
 
 	if (!cmd)
 		return NULL;
@@ -135,6 +138,38 @@ static void backing_off(struct vg_cmd *cmd)
 	}
 }
 
+static bool on_hardware(const struct vg_resource *res)
+{
+	return res && !list_empty(&res->hw_node);
+}
+
+/* The hardware has the resource; of a blob it is told again and again */
+static void remember_resource(struct vg_resource *res)
+{
+	if (on_hardware(res))
+		return;
+	kref_get(&res->ref);
+	list_add_tail(&res->hw_node, &res->v->hw_resources);
+}
+
+/* The hardware has not got the resource any more; its reference is not the last one */
+static void forget_resource(struct vg_resource *res)
+{
+	struct vg_vgpu *v = res->v;
+	unsigned int i;
+
+	if (!on_hardware(res))
+		return;
+	list_del_init(&res->hw_node);
+	for (i = 0; i < v->num_heads; i++) {
+		if (v->head[i].res == res)
+			v->head[i].res = NULL;
+		if (v->head[i].cursor_res == res)
+			v->head[i].cursor_res = NULL;
+	}
+	vg_resource_put(res);
+}
+
 static void set_hw_backing(struct vg_resource *res, struct vg_backing *backing)
 {
 	kref_get(&backing->ref);
@@ -168,8 +203,12 @@ static bool takes_effect(struct vg_cmd *cmd)
 	case VG_UNREFS:
 		if (backing && backing->state == VG_BACKING_NEW)
 			backing_off(cmd);
-		else if (backing && backing->state == VG_BACKING_ON)
+		if (backing && backing->state == VG_BACKING_ON) {
 			backing->state = VG_BACKING_LEAVING;
+		} else if (cmd->res->is_blob) {	/* it went with its backing */
+			forget_resource(cmd->res);
+			return false;
+		}
 		return true;	/* it may be about to be created */
 	default:
 		return true;
@@ -209,16 +248,9 @@ static void untake_effect(struct vg_cmd *cmd, bool reset)
 	}
 }
 
-static bool on_hardware(const struct vg_resource *res)
-{
-	return res && !list_empty(&res->hw_node);
-}
-
 static void show(struct vg_head *head, struct vg_cmd *cmd)
 {
-	const struct virtio_gpu_set_scanout *req = cmd->req;
-
-	head->scanout = *req;
+	memcpy(&head->scanout, cmd->req, cmd->req_len);
 	head->res = on_hardware(cmd->res) ? cmd->res : NULL;
 }
 
@@ -234,24 +266,6 @@ static void point(struct vg_head *head, struct vg_cmd *cmd)
 	head->cursor_res = on_hardware(cmd->res) ? cmd->res : NULL;
 }
 
-/* The hardware has not got the resource any more; its reference is not the last one */
-static void forget_resource(struct vg_resource *res)
-{
-	struct vg_vgpu *v = res->v;
-	unsigned int i;
-
-	if (!on_hardware(res))
-		return;
-	list_del_init(&res->hw_node);
-	for (i = 0; i < v->num_heads; i++) {
-		if (v->head[i].res == res)
-			v->head[i].res = NULL;
-		if (v->head[i].cursor_res == res)
-			v->head[i].cursor_res = NULL;
-	}
-	vg_resource_put(res);
-}
-
 /* The hardware has executed a command: remember what it would have to be told again */
 static void took_effect(struct vg_cmd *cmd)
 {
@@ -259,10 +273,8 @@ static void took_effect(struct vg_cmd *cmd)
 
 	switch (cmd->effect) {
 	case VG_CREATES:
-		if (vg_cmd_failed(cmd))
-			break;
-		kref_get(&cmd->res->ref);
-		list_add_tail(&cmd->res->hw_node, &cmd->v->hw_resources);
+		if (!vg_cmd_failed(cmd))
+			remember_resource(cmd->res);
 		break;
 	case VG_UNREFS:
 		forget_resource(cmd->res);
@@ -270,7 +282,9 @@ static void took_effect(struct vg_cmd *cmd)
 			backing_off(cmd);
 		break;
 	case VG_ATTACHES:
-		if (vg_cmd_failed(cmd) && backing->state == VG_BACKING_ON)
+		if (!vg_cmd_failed(cmd))
+			remember_resource(cmd->res);
+		else if (backing->state != VG_BACKING_LEAVING)
 			backing_off(cmd);
 		break;
 	case VG_DETACHES:

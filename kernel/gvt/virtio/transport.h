@@ -58,11 +58,22 @@ void vg_queue_unpop(struct vg_queue *q);
 int vg_queue_push(struct vg_queue *q, u16 head, u32 written);
 int vg_queue_listen(struct vg_queue *q);
 int vg_queue_wants_irq(struct vg_queue *q);
-int vg_chain_read(struct vg_queue *q, const struct vg_chain *chain, u64 offset, void *buf,
-		  size_t len);
-int vg_chain_write(struct vg_queue *q, const struct vg_chain *chain, u64 offset,
-		   const void *buf, size_t len);
 void vg_chain_free(struct vg_chain *chain);
+
+/* Read what the guest has put into a chain. -EINVAL if that is shorter. */
+static inline int vg_chain_read(struct vg_queue *q, const struct vg_chain *chain, u64 offset,
+				void *buf, size_t len)
+{
+	return mvgpu_guest_gather(q->vgpu, chain->range, chain->num_out, offset, buf, len);
+}
+
+/* Write an answer into a chain. -EINVAL, and nothing is written, if that is shorter. */
+static inline int vg_chain_write(struct vg_queue *q, const struct vg_chain *chain, u64 offset,
+				 const void *buf, size_t len)
+{
+	return mvgpu_guest_scatter(q->vgpu, chain->range + chain->num_out, chain->num_in, offset,
+				   buf, len);
+}
 
 struct vg_transport;
 

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* vgpu.c - struct vg_vgpu: a vGPU's life, and its device configuration */
 #include <linux/sizes.h>
-#include <linux/slab.h>
 #include <linux/virtio_config.h>
 #include <linux/virtio_ring.h>
 #include "gpu.h"
@@ -9,6 +8,8 @@
 #define OFFERED	(BIT_ULL(VIRTIO_F_VERSION_1) | BIT_ULL(VIRTIO_F_ACCESS_PLATFORM) |	\
 		 BIT_ULL(VIRTIO_RING_F_INDIRECT_DESC) | BIT_ULL(VIRTIO_RING_F_EVENT_IDX) |	\
 		 BIT_ULL(VIRTIO_F_RING_RESET) | BIT_ULL(VIRTIO_GPU_F_EDID))
+/* What is offered if the hardware offers it, too */
+#define PASSED_ON	(BIT_ULL(VIRTIO_GPU_F_RESOURCE_UUID) | BIT_ULL(VIRTIO_GPU_F_RESOURCE_BLOB))
 
 static const struct mvgpu_type vg_types[] = {
 	{ "0h32m", "Virtio GPU, no head, 32 MiB", 0, 0, SZ_32M, 0, 0 },
@@ -80,6 +81,7 @@ static int vg_vgpu_init(struct mvgpu *vgpu)
 	struct vg_gpu *gpu = mvgpu_parent_priv(mvgpu_parent(vgpu));
 	enum mvgpu_dma_mode mode = virtio_has_feature(gpu->vdev, VIRTIO_F_ACCESS_PLATFORM) ?
 				   MVGPU_DMA_API : MVGPU_DMA_BYPASS;
+	u64 offered = OFFERED | (gpu->vdev->features & PASSED_ON);
 	struct vg_vgpu *v = mvgpu_priv(vgpu);
 	int ret;
 
@@ -87,7 +89,7 @@ static int vg_vgpu_init(struct mvgpu *vgpu)
 	vg_vgpu_account(v, gpu);
 	xa_init(&v->resources);
 	ret = mvgpu_set_dma(vgpu, gpu->vdev->dev.parent, mode) ?:
-	      vg_transport_init(&v->t, vgpu, &vg_ops, OFFERED, sizeof(struct virtio_gpu_config));
+	      vg_transport_init(&v->t, vgpu, &vg_ops, offered, sizeof(struct virtio_gpu_config));
 	if (ret)
 		return ret;
 	mutex_lock(&gpu->vgpus_lock);

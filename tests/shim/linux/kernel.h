@@ -27,6 +27,7 @@
 	(b) = shim_a;						\
 } while (0)
 
+#define BUILD_BUG_ON(cond)		_Static_assert(!(cond), #cond)
 #define sizeof_field(type, member)	sizeof(((type *)NULL)->member)
 
 #define container_of(ptr, type, member) \

@@ -2,6 +2,7 @@
 #ifndef SHIM_LINUX_SLAB_H
 #define SHIM_LINUX_SLAB_H
 
+#include <string.h>
 #include <linux/types.h>
 
 #define GFP_KERNEL		1u
@@ -29,6 +30,15 @@ static inline void *kmalloc(size_t size, gfp_t gfp)
 }
 
 #define kvzalloc	kzalloc
+
+static inline void *kmemdup(const void *from, size_t size, gfp_t gfp)
+{
+	void *to = kmalloc(size, gfp);
+
+	if (to)
+		memcpy(to, from, size);
+	return to;
+}
 #define kvcalloc	kcalloc
 #define kvmalloc_array	kmalloc_array
 #define kvfree		kfree

@@ -448,6 +448,39 @@ static void types(struct fixture *f)
 	close_intact(&b);
 }
 
+/* Commands of features that have not been accepted, as a driver would send them */
+static void features(struct fixture *f)
+{
+	struct virtio_gpu_resource_assign_uuid uuid = {
+		.hdr.type = VIRTIO_GPU_CMD_RESOURCE_ASSIGN_UUID, .resource_id = ID,
+	};
+	struct {
+		struct virtio_gpu_resource_create_blob req;
+		struct virtio_gpu_mem_entry entry;
+	} blob = {
+		.req.hdr.type = VIRTIO_GPU_CMD_RESOURCE_CREATE_BLOB, .req.resource_id = 9,
+		.req.blob_mem = VIRTIO_GPU_BLOB_MEM_GUEST, .req.nr_entries = 1,
+		.req.size = SIZE, .entry.addr = IOVA + ROOM, .entry.length = SIZE,
+	};
+	struct virtio_gpu_set_scanout_blob scanout = {
+		.hdr.type = VIRTIO_GPU_CMD_SET_SCANOUT_BLOB, .r = { 0, 0, EDGE, EDGE },
+		.resource_id = ID, .width = EDGE, .height = EDGE,
+		.format = VIRTIO_GPU_FORMAT_B8G8R8X8_UNORM, .strides[0] = EDGE * 4,
+	};
+	struct bench b;
+	struct gpu *g;
+
+	g = bench_open(f, &b);
+	ANSWERS(g, "a UUID", uuid, UNSPEC);
+	ANSWERS(g, "a blob in the guest's memory", blob, UNSPEC);
+	blob.req.blob_mem = VIRTIO_GPU_BLOB_MEM_HOST3D;
+	ANSWERS(g, "a blob in the host's memory", blob, UNSPEC);
+	ANSWERS(g, "a blob's scanout", scanout, UNSPEC);
+	scanout.resource_id = 0;
+	ANSWERS(g, "no blob's scanout", scanout, UNSPEC);
+	bench_close(&b);
+}
+
 static const struct {
 	__u32 type;
 	size_t size;
@@ -637,6 +670,7 @@ static const struct test tests[] = {
 	{ "the quota of memory", ON_NONE, memory_quota },
 	{ "the quota of resources", ON_NONE, resource_quota },
 	{ "unknown types", ON_NONE, types },
+	{ "features that are off", ON_NONE, features },
 	{ "short requests", ON_NONE, short_requests },
 	{ "no room for the answer", ON_NONE, small_responses },
 	{ "fences", ON_NONE, fences },
