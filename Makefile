@@ -14,8 +14,8 @@ VM_TESTS := $(sort $(wildcard tests/vm/*.t))
 # IGT takes as long as most of the others together
 IGT_TESTS := $(filter %-igt.t,$(VM_TESTS))
 CHAIN := $(filter-out $(IGT_TESTS),$(VM_TESTS))
-# What the chain shows, once more with many guests
-LONG := %-viommu.t %-life.t
+# What takes long and shows little that the others of the chain don't
+LONG := %-guides.t %-viommu.t %-life.t
 TESTS := $(sort $(wildcard tests/*.t tests/unit/*.t tests/fuzz/*.t)) $(filter-out $(LONG),$(CHAIN))
 KERNELS := 6.1 6.12 7.2 debug
 
@@ -113,6 +113,10 @@ lint:				## W=1, sparse, checkpatch --strict and kernel-doc on all kernels
 	@$(PROVISION) deps check
 	tests/run tests/lint.t
 
+docs:				## the guides in docs/ and the API reference as HTML, in build/docs
+	@$(PROVISION) deps docs
+	sphinx-build -q -E -W --keep-going -d $(O)/doctrees docs $(O)/docs
+
 install: modules		## install the modules for the running kernel
 	$(MAKE) -C $(KDIR) M=$(abspath $(O)/modules) modules_install
 	depmod -b "$(or $(INSTALL_MOD_PATH),/)" $(call utsrelease,$(KDIR))
@@ -129,4 +133,4 @@ clean:				## remove what was built; the cache stays (tests/vm/provision clean)
 help:				## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
 
-.PHONY: all modules tools mvgpuctl-needs demo check check-full bench igt lint install install-tools clean help
+.PHONY: all modules tools mvgpuctl-needs demo check check-full bench igt lint docs install install-tools clean help

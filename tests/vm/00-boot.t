@@ -75,6 +75,17 @@ subtest 'trouble is noticed' => sub {
 		is scalar MVGPU::Dmesg::faults("[    1.000000] $line\n"), 1, $line;
 	}
 
+	my ($known, $other) = map { <<~EOF } 'drm_mm_takedown+0x23/0x30 [drm]', 'mvgpu_unmap+0x1/0x2';
+		[    1.000000] ------------[ cut here ]------------
+		[    1.000001] WARNING: CPU: 1 PID: 271 at $_
+		[    1.000002] Call Trace:
+		[    1.000003] ---[ end trace 0000000000000000 ]---
+		EOF
+	my $left = MVGPU::Dmesg::without($known . $other . $known, MVGPU::Dmesg::unbinding());
+	is $left, $other, 'a known report is let pass, and no other';
+	my $cut = $known =~ s/[^\n]*end trace.*//sr;
+	is MVGPU::Dmesg::without($cut, MVGPU::Dmesg::unbinding()), $cut, 'nor one without an end';
+
 	my $shown = '';
 	my $start = time;
 	{

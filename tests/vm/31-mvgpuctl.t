@@ -357,6 +357,6 @@ subtest 'give back' => sub {
 };
 
 # With two virtio-gpus, their in-tree driver has two caches of one name.
-$rig->clean_dmesg(unbinding => 1, allow => [qr/\b__kmem_cache_create_args\b/]);
+$rig->clean_dmesg(unbinding => 1, reports => [qr/\b__kmem_cache_create_args\b/]);
 $rig->stop;
 done_testing;

@@ -59,15 +59,27 @@ my @bad = (
 	qr/\bunregister_netdevice: waiting\b|\bstuck\b.*\bvfio\b/,
 );
 
-# What a kernel's own virtio-gpu driver reports when it is unbound: from 6.12 on it doesn't wait
-# for the hardware to let go of its last objects, whosever hardware it is.
-sub unbinding($release)
+sub _untimed($line) { return $line =~ s/^(?:<\d+>)?\[\s*\d+\.\d+\](?:\[\s*[TC]\d+\])?\s?//r }
+
+# The log without the reports, each from where it is cut to where its trace ends, that match one
+# of @known
+sub without($text, @known)
 {
-	return () if $release =~ /^6\.1\./;
-	return (qr/\bdrm_mm_takedown\b/, qr/\bcut here\b/, qr/\bCall Trace:/);
+	my (@kept, @report);
+
+	for (split /^/m, $text) {
+		push @report, $_ if @report || /\[ cut here \]/;
+		push @kept, $_ unless @report;
+		next unless @report && /\[ end trace /;
+		my $report = join '', splice @report;
+		push @kept, $report unless grep { $report =~ $_ } @known;
+	}
+	return join '', @kept, @report;
 }
 
-sub _untimed($line) { return $line =~ s/^(?:<\d+>)?\[\s*\d+\.\d+\](?:\[\s*[TC]\d+\])?\s?//r }
+# What a kernel's own virtio-gpu driver reports when it is unbound: it doesn't wait for the
+# hardware to let go of its last objects, whosever hardware it is.
+sub unbinding { return qr/\bdrm_mm_takedown\b/ }
 
 # Returns the lines of bad news in $text; lines matching one of @allow don't
 # count. Lines are without the printed time, so that a log that comes both over

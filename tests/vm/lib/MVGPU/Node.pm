@@ -184,12 +184,13 @@ sub dmesg_faults($self, %o)
 	return MVGPU::Dmesg::faults($self->dmesg, ($o{allow} // [])->@*);
 }
 
-# unbinding => 1: its virtio-gpu driver has been unbound; allow: further patterns
+# unbinding => 1: its virtio-gpu driver has been unbound; reports: patterns of further reports
+# that are let pass, allow: of lines
 sub clean_dmesg($self, %o)
 {
-	my $text = $self->dmesg;
-	my @unbinding = $o{unbinding} ? MVGPU::Dmesg::unbinding($self->release) : ();
-	my @faults = MVGPU::Dmesg::faults($text, @unbinding, ($o{allow} // [])->@*);
+	my @reports = ($o{unbinding} ? MVGPU::Dmesg::unbinding() : (), ($o{reports} // [])->@*);
+	my $text = MVGPU::Dmesg::without($self->dmesg, @reports);
+	my @faults = MVGPU::Dmesg::faults($text, ($o{allow} // [])->@*);
 
 	local $Test::Builder::Level = $Test::Builder::Level + 1;
 	my $ok = $tap->ok(!@faults, $o{name} // "no kernel complaint in $self->{label}");

@@ -66,7 +66,7 @@ sub new($class, %o)
 
 	return $class->SUPER::new(
 		kernel => $kernel, root => $ENV{MVGPU_ROOT} // 'host', scale => $scale,
-		gpus => [], iommu => 'none', mem => 2048, smp => $ENV{MVGPU_SMP} // 2, args => [], append => '',
+		gpus => [], iommu => 'none', mem => 2048, smp => 2, args => [], append => '',
 		log => sub { }, label => 'L1', here => $here, repo => $repo, began => time,
 		%o,
 		timeout => ($o{timeout} // 240) * $scale,
