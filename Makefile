@@ -16,7 +16,10 @@ IGT_TESTS := $(filter %-igt.t,$(VM_TESTS))
 CHAIN := $(filter-out $(IGT_TESTS),$(VM_TESTS))
 # What takes long and shows little that the others of the chain don't
 LONG := %-guides.t %-viommu.t %-life.t
-TESTS := $(sort $(wildcard tests/*.t tests/unit/*.t tests/fuzz/*.t)) $(filter-out $(LONG),$(CHAIN))
+# Three Debian releases, each of which builds and installs the packages
+PACKAGE_TESTS := tests/deb.t
+TESTS := $(filter-out $(PACKAGE_TESTS),$(sort $(wildcard tests/*.t tests/unit/*.t tests/fuzz/*.t))) \
+	$(filter-out $(LONG),$(CHAIN))
 KERNELS := 6.1 6.12 7.2 debug
 
 LIB := $(O)/libmvgpu-vfio.a
@@ -73,7 +76,7 @@ $(MVGPUCTL) $(VFIO_TEST) $(DMA_TEST) $(VIRTIO_TEST) $(BAR_BENCH) $(MAP_BENCH):
 
 $(O)/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) -c -o $@ $<
+	$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -c -o $@ $<
 
 -include $(patsubst %.o,%.d,$(LIB_OBJS) $(MVGPUCTL_OBJS) $(VFIO_TEST_OBJS) $(DMA_TEST_OBJS) \
 	$(VIRTIO_TEST_OBJS) $(BAR_BENCH_OBJS) $(MAP_BENCH_OBJS))
@@ -97,6 +100,7 @@ check-full: check		## every kernel, recent QEMU: the slower tests too
 		MVGPU_FULL=1 MVGPU_KERNEL=$$k MVGPU_ROOT=full tests/run $(CHAIN) || exit 1; \
 	done
 	MVGPU_FULL=1 MVGPU_KERNEL=7.2 MVGPU_ROOT=full tests/run $(IGT_TESTS)
+	tests/run $(PACKAGE_TESTS)
 
 bench:				## what direct BARs and mappings of guest memory are worth
 	@$(PROVISION) deps check
@@ -127,10 +131,22 @@ install-tools: $(MVGPUCTL)	## install mvgpuctl, its manual and completion (PREFI
 	install -D -m 644 userspace/mvgpuctl/mvgpuctl.bash \
 		$(DESTDIR)$(PREFIX)/share/bash-completion/completions/mvgpuctl
 
+# What a package is made of, in a folder of its own: the build writes below debian/
+PACKAGED := debian docs kernel LICENSES tests userspace Kbuild Kconfig Makefile README.md
+deb:				## build the Debian packages, into $(O)/deb
+	@$(PROVISION) deps deb
+	rm -rf $(O)/deb
+	mkdir -p $(O)/deb/mvgpu
+	tar -c $(PACKAGED) | tar -x -C $(O)/deb/mvgpu
+	cd $(O)/deb/mvgpu && env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL dpkg-buildpackage -us -uc
+	rm -rf $(O)/deb/mvgpu
+	lintian --allow-root --fail-on error,warning $(O)/deb/*.changes
+
 clean:				## remove what was built; the cache stays (tests/vm/provision clean)
 	rm -rf $(O)
 
 help:				## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
 
-.PHONY: all modules tools mvgpuctl-needs demo check check-full bench igt lint docs install install-tools clean help
+.PHONY: all modules tools mvgpuctl-needs demo check check-full bench igt lint docs install install-tools \
+	deb clean help

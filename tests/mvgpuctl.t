@@ -25,7 +25,7 @@ sub slurp($path)
 sub ctl($arguments)
 {
 	my $out = qx($ctl $arguments 2>build/mvgpuctl.err </dev/null);
-	return ($? >> 8, $out, slurp('build/mvgpuctl.err'));
+	return ($? >> 8, $out, scalar slurp('build/mvgpuctl.err'));
 }
 
 sub words($kind) { return split /\n/, (ctl("complete $kind"))[1] }
@@ -70,7 +70,37 @@ for (['set x', 'name a vGPU or a parent'], ['create a', 'name a parent and a typ
 	like $err, qr/$reason/, "$arguments: $reason";
 	is $status, 1, "$arguments is wrong usage";
 }
-($status) = ctl('list >/dev/full');
+# Lists of GPUs: what is right in them, and handed over, is in deb.t
+my $list = 'build/mvgpuctl.list';
+sub adopts($text, $gpu = '')
+{
+	open my $fh, '>', $list or die "$list: $!\n";
+	print $fh $text;
+	close $fh or die "$list: $!\n";
+	return ctl("adopt --list=$list $gpu");
+}
+for (["0000:00:2.0 mvgpu-bochs\n", "line 1: '0000:00:2.0' is no PCI address"],
+	["# a\n\n0x0:00:02.0 mvgpu-bochs\n", "line 3: '0x0:00:02.0' is no PCI address"],
+	["00:20.0 mvgpu-bochs\n", "line 1: '00:20.0' is no PCI address"],
+	["00:02.0 # mvgpu-bochs", 'line 1: 0000:00:02.0: no vendor driver follows it'],
+	["00:02.0 mvgpu-bochs now\n", 'line 1: 0000:00:02.0: something follows the vendor driver mvgpu-bochs'],
+	["00:0A.0 mvgpu-bochs\n0000:00:0a.0 mvgpu-bochs\n", 'line 2: 0000:00:0a.0: line 1 lists it already']) {
+	my ($text, $reason) = @$_;
+
+	($status, undef, $err) = adopts($text);
+	is $status, 1, "$reason: is wrong";
+	like $err, qr{^mvgpuctl: $list \Q$reason\E.*\nmvgpuctl: -> correct it; then mvgpuctl adopt --list=$list$},
+		'and nothing else is said';
+	($status, undef, $err) = adopts($text, '0000:00:03.0');
+	is "$status$err", '0', 'nor anything at all about another GPU';
+}
+($status, undef, $err) = adopts("# none\n\n");
+is "$status$err", '0', 'an empty list is fine';
+is((adopts('', 'virtio0'))[0], 1, 'a list takes an address');
+is((ctl("adopt --list=$list --driver=a 00:02.0"))[0], 1, 'and the driver from the list');
+is((ctl('adopt --list=build/none'))[0], 2, 'a list that is not there is no empty one');
+
+($status) = ctl('help >/dev/full');
 is $status, 7, 'output that gets lost is noticed';
 
 # What bash-completion brings, as far as it matters
@@ -89,5 +119,5 @@ is_deeply completes('sc'), ['screenshot'], 'bash completes a command';
 is_deeply completes('create', '--c'), ['--count'], 'an option';
 is_deeply completes('list', 'v'), ['vgpus'], 'a kind';
 
-unlink 'build/mvgpuctl.err';
+unlink 'build/mvgpuctl.err', $list;
 done_testing;

@@ -1,17 +1,37 @@
 // SPDX-License-Identifier: MIT
 /*
  * Owns the commands adopt and release: how a physical GPU passes from one driver to another,
- * checked before, and undone if it can't be done.
+ * checked before, and undone if it can't be done. Only one program at a time does it.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
 
 #include "mvgpuctl.h"
 
 #define PCI "/sys/bus/pci"
 #define VIRTIO "/sys/bus/virtio"
+#define LOCK RUN_DIR "/adopt.lock"
+
+/*
+ * udev adopts GPUs while operators do. Held until the program ends; who may not create it
+ * may not adopt either.
+ */
+static void wait_for_turn(void)
+{
+	static int fd = -1;
+
+	if (fd >= 0)
+		return;
+	mkdir(RUN_DIR, 0755);
+	fd = open(LOCK, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	if (fd >= 0)
+		flock(fd, LOCK_EX);
+}
 
 /* ---- a device on the PCI bus ---- */
 
@@ -106,6 +126,7 @@ static enum status hand_over_virtio(const struct gpu *gpu, const char *driver, c
 
 struct adoption {
 	const char *driver;
+	const char *list;
 	bool force;
 	bool need_iommu;
 };
@@ -220,51 +241,148 @@ static enum status print_gpu(const char *address)
 	return status;
 }
 
-static enum status adopt_run(const struct command *cmd, int argc, char **argv)
+/* A display controller or an accelerator, which is all that udev's rule looks at, too */
+static bool has_gpu_class(const struct gpu *gpu)
 {
-	struct adoption a = {};
+	char *text = sysfs_read(gpu->path, "class");
+	unsigned long class = text ? strtoul(text, NULL, 16) >> 16 : 0;
+
+	free(text);
+	return class == 0x03 || class == 0x12;
+}
+
+/* A wrong line in a file must not take a device from the driver that has it */
+static enum status check_listed(const struct gpu *gpu, const char *driver)
+{
+	const struct vendor *vendor = vendor_of_driver(driver);
+	struct nearest nearest = { .wanted = driver };
+	unsigned int i;
+
+	if (vendor && vendor == gpu->vendor)
+		return ST_OK;
+	if (vendor || !has_gpu_class(gpu)) {
+		fail(ST_USAGE, "%s: %s takes no %s %04x:%04x", gpu->address, driver,
+		     has_gpu_class(gpu) ? "GPU" : "PCI device that is no GPU, as", gpu->ids[0],
+		     gpu->ids[1]);
+		nearest.best = gpu->vendor ? gpu->vendor->driver : NULL;
+		nearest_advise(&nearest, "'mvgpuctl list gpus' shows the GPUs that can be adopted");
+		return ST_USAGE;
+	}
+	if (driver_there(gpu, driver) || module_state(driver) != MODULE_ABSENT)
+		return ST_OK;
+	fail(ST_MISSING, "%s: no vendor driver %s is installed", gpu->address, driver);
+	for (i = 0; i < num_vendors; i++)
+		nearest_try(&nearest, vendors[i].driver);
+	nearest_advise(&nearest, "install its module for the kernel that runs");
+	return ST_MISSING;
+}
+
+static enum status adopt_one(const char *name, const struct adoption *a)
+{
 	const struct gpu *gpu;
 	enum status status;
 	struct host h;
+
+	wait_for_turn();
+	status = host_scan(&h, a->driver ? name : NULL);
+	if (!status)
+		status = find_gpu(&h, name, &gpu);
+	if (!status && a->list)
+		status = check_listed(gpu, a->driver);
+	if (!status)
+		status = adopt_gpu(gpu, a);
+	if (!status && !(a->list && saying_json()))
+		status = print_gpu(gpu->address);
+	host_free(&h);
+	return status;
+}
+
+static enum status print_listed(const struct adopt_list *list)
+{
+	json_object *root = must_have(json_object_new_object());
+	json_object *gpus = must_have(json_object_new_array());
+	const struct gpu *gpu;
+	enum status status;
+	unsigned int i;
+	struct host h;
+
+	status = host_scan(&h, NULL);
+	for (i = 0; !status && i < list->num; i++) {
+		gpu = gpu_named(&h, list->gpus[i].address);
+		if (gpu)
+			json_object_array_add(gpus, gpu_json(&h, gpu));
+	}
+	json_object_object_add(root, "gpus", gpus);
+	host_free(&h);
+	return status ? status : print_json(root);
+}
+
+/* Each line by itself: what is wrong with one is no reason to leave out another */
+static enum status adopt_listed(const struct adoption *all, const char *only)
+{
+	struct adoption a = *all;
+	enum status status, one;
+	struct adopt_list list;
+	unsigned int i;
+
+	status = adopt_list_read(&list, a.list, only);
+	for (i = 0; i < list.num; i++) {
+		a.driver = list.gpus[i].driver;
+		if (!a.driver)
+			continue;
+		say_where("%s line %u", a.list, list.gpus[i].line);
+		one = adopt_one(list.gpus[i].address, &a);
+		status = one ? one : status;
+	}
+	say_where(NULL);
+	if (!status && saying_json())
+		status = print_listed(&list);
+	adopt_list_free(&list);
+	return status;
+}
+
+static enum status adopt_run(const struct command *cmd, int argc, char **argv)
+{
+	struct adoption a = {};
 	int letter;
 
 	while ((letter = next_option(cmd, argc, argv)) > 0 && letter != OPT_BAD &&
 	       letter != OPT_HELP) {
 		if (letter == 'd')
 			a.driver = optarg;
+		if (letter == 'l')
+			a.list = optarg;
 		a.force |= letter == 'f';
 		a.need_iommu |= letter == 'i';
 	}
 	if (letter != OPT_END)
 		return option_status(letter);
-	if (argc - optind != 1)
+	if (a.list && a.driver)
+		return usage(cmd, "--list names the drivers, so --driver can't");
+	if (argc - optind > 1 || (argc - optind < 1 && !a.list))
 		return usage(cmd, "name one GPU");
-	status = host_scan(&h, a.driver ? argv[optind] : NULL);
-	if (!status)
-		status = find_gpu(&h, argv[optind], &gpu);
-	if (!status)
-		status = adopt_gpu(gpu, &a);
-	if (!status)
-		status = print_gpu(gpu->address);
-	host_free(&h);
-	return status;
+	if (a.list)
+		return adopt_listed(&a, argv[optind]);
+	return adopt_one(argv[optind], &a);
 }
 
 static const struct opt adopt_opts[] = {
 	{ 'd', "driver", "DRIVER", "the vendor driver, if not the one that knows the GPU" },
 	{ 'f', "force", NULL, "even if a program has it open" },
 	{ 'i', "need-iommu", NULL, "only if it is behind an IOMMU that translates" },
+	{ 'l', "list", "FILE", "what FILE lists, or only GPU, if FILE lists it" },
 	{}
 };
 
 const struct command cmd_adopt = {
 	.name = "adopt",
-	.args = "GPU",
+	.args = "GPU|--list=FILE [GPU]",
 	.summary = "hand a physical GPU over to its vendor driver",
 	.help =
 		"Loads the vendor driver if it must, takes the GPU from the driver that has it,\n"
 		"and makes it a parent. If the vendor driver does not take it, the GPU is given\n"
-		"back. GPU is a PCI address or the name of a virtio device.",
+		"back. GPU is a PCI address or the name of a virtio device.\n\n"
+		"Each line of FILE is a PCI address and a vendor driver; # starts a comment.",
 	.opts = adopt_opts,
 	.run = adopt_run,
 };
@@ -327,6 +445,7 @@ static enum status release_run(const struct command *cmd, int argc, char **argv)
 		return option_status(letter);
 	if (argc - optind != 1)
 		return usage(cmd, "name one parent");
+	wait_for_turn();
 	status = host_scan(&h, NULL);
 	if (!status)
 		status = find_gpu(&h, argv[optind], &gpu);

@@ -118,8 +118,7 @@ static void check_module(struct doctor *d, const char *name, bool ours)
 		report(d, NOTE, "module", load, "%s is installed, but not loaded", name);
 		break;
 	default:
-		report(d, BLOCKS, "module", ours ?
-		       "apt install linux-headers-$(uname -r); make install, in mvgpu's sources" :
+		report(d, BLOCKS, "module", ours ? module_advice() :
 		       "boot Debian's own kernel, which has it",
 		       "%s is not installed for this kernel", name);
 	}

@@ -2,6 +2,7 @@
 /*
  * Owns the dealings with kernel modules, through libkmod. Holds no state.
  */
+#include <glob.h>
 #include <libkmod.h>
 #include <sys/utsname.h>
 
@@ -62,6 +63,17 @@ static enum status load(const char *name)
 	return fail_errno(ret, "loading the module %s", name);
 }
 
+/* How to install a module of ours that is not there */
+const char *module_advice(void)
+{
+	glob_t found;
+	int ret = glob("/usr/src/mvgpu-*/dkms.conf", 0, NULL, &found);
+
+	globfree(&found);
+	return ret ? "apt install linux-headers-$(uname -r); make install, in mvgpu's sources" :
+		     "apt install linux-headers-$(uname -r); dkms autoinstall";
+}
+
 /**
  * module_need() - see to it that a module is loaded
  * @name: its name
@@ -88,8 +100,7 @@ enum status module_need(const char *name)
 		uname(&uts);
 		fail(ST_MISSING, "module %s: it is not installed for the kernel %s", name,
 		     uts.release);
-		advise("apt install linux-headers-%s, then 'make install' in mvgpu's sources",
-		       uts.release);
+		advise("%s", module_advice());
 		return ST_MISSING;
 	}
 }

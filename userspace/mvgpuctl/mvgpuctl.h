@@ -16,6 +16,8 @@
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 #define PRINTF(fmt, args) __attribute__((format(printf, fmt, args)))
 
+#define RUN_DIR "/run/mvgpu"	/* what is to be known until the next boot */
+
 /* -------- say.c: what is said, and the exit status -------- */
 
 /* docs/mvgpuctl.md promises these numbers */
@@ -33,6 +35,7 @@ enum status {
 enum colour { PLAIN, BOLD, RED, GREEN, YELLOW };
 
 void say_json(void);
+void say_where(const char *fmt, ...) PRINTF(1, 2);
 bool saying_json(void);
 enum status status_of(int err);
 enum status fail(enum status status, const char *fmt, ...) PRINTF(2, 3);
@@ -116,6 +119,7 @@ char *klog_reason(const char *who);
 enum module_state { MODULE_ABSENT, MODULE_INSTALLED, MODULE_LOADED };
 
 enum module_state module_state(const char *name);
+const char *module_advice(void);
 enum status module_need(const char *name);
 
 /* -------- names.c: names of vGPUs -------- */
@@ -197,6 +201,23 @@ enum status find_parent(const struct host *h, const char *what, const struct gpu
 const struct vgpu *vgpu_named(const struct host *h, const char *what);
 const struct gpu *gpu_named(const struct host *h, const char *what);
 const char *vgpu_label(const struct vgpu *v);
+
+/* -------- adopt-list.c: the GPUs that a file lists for adoption -------- */
+
+struct listed {
+	unsigned int line;
+	char *address;
+	char *driver;		/* NULL if the line is wrong */
+};
+
+struct adopt_list {
+	const char *path;
+	struct listed *gpus;
+	unsigned int num;
+};
+
+enum status adopt_list_read(struct adopt_list *list, const char *path, const char *gpu);
+void adopt_list_free(struct adopt_list *list);
 
 /* -------- holders.c: which processes have a device open -------- */
 

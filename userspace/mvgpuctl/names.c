@@ -16,7 +16,6 @@
 
 #include "mvgpuctl.h"
 
-#define RUN_DIR "/run/mvgpu"
 #define NAMES_DIR RUN_DIR "/names"
 #define NAME_MAX_LEN 64
 

@@ -16,6 +16,7 @@ static bool json;
 static bool json_printed;
 static char *message;
 static char *advice;
+static char *where;
 
 /**
  * say_json() - from now on, results and errors are JSON on stdout
@@ -70,6 +71,23 @@ char *format(const char *fmt, ...)
 	return text;
 }
 
+/**
+ * say_where() - what the next errors start with, until it is called again
+ * @fmt: the place of what is wrong, or NULL for none
+ */
+void say_where(const char *fmt, ...)
+{
+	va_list ap;
+
+	free(where);
+	where = NULL;
+	if (!fmt)
+		return;
+	va_start(ap, fmt);
+	where = vformat(fmt, ap);
+	va_end(ap);
+}
+
 static void complain(const char *text)
 {
 	const bool red = isatty(STDERR_FILENO) && *paint(RED);
@@ -87,11 +105,14 @@ static void complain(const char *text)
 enum status fail(enum status status, const char *fmt, ...)
 {
 	va_list ap;
+	char *text;
 
 	free(message);
 	va_start(ap, fmt);
-	message = vformat(fmt, ap);
+	text = vformat(fmt, ap);
 	va_end(ap);
+	message = format("%s%s%s", where ? where : "", where ? ": " : "", text);
+	free(text);
 	complain(message);
 	return status;
 }
@@ -223,6 +244,7 @@ enum status finish(enum status status)
 	}
 	free(message);
 	free(advice);
+	free(where);
 	if (fflush(stdout) || ferror(stdout)) {
 		complain("the output can't be written");
 		return status ? status : ST_FAILURE;
