@@ -14,8 +14,8 @@ VM_TESTS := $(sort $(wildcard tests/vm/*.t))
 # IGT takes as long as most of the others together
 IGT_TESTS := $(filter %-igt.t,$(VM_TESTS))
 CHAIN := $(filter-out $(IGT_TESTS),$(VM_TESTS))
-# What takes long and shows little that the others of the chain don't
-LONG := %-guides.t %-viommu.t %-life.t
+# What takes long, for check-full alone
+LONG := %-guides.t %-share.t %-viommu.t %-life.t
 # Three Debian releases, each of which builds and installs the packages
 PACKAGE_TESTS := tests/deb.t
 TESTS := $(filter-out $(PACKAGE_TESTS),$(sort $(wildcard tests/*.t tests/unit/*.t tests/fuzz/*.t))) \
