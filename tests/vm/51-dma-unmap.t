@@ -110,6 +110,7 @@ sub killed($rig, $uuid)
 	for my $delay (0, 0.05, 0.11, 0.17) {
 		$rig->must("sleep $delay; kill -KILL $pid");
 		$rig->wait_for("! kill -0 $pid 2>/dev/null") // fail 'the VMM is gone';
+		$rig->wait_for("[ \$(cat /sys/bus/mdev/devices/$uuid/mvgpu/pinned) = 0 ]", 5);
 		$rig->nothing_held($uuid, "killed after $delay s");
 		$pid = hold($rig, $uuid);
 	}
@@ -126,7 +127,7 @@ sub orphaned($rig, $edu, $uuid)
 	$rig->must("(echo $edu >/sys/bus/pci/drivers/mvgpu-edu/unbind; touch /tmp/unbound) "
 		. '>/dev/null 2>&1 &');
 	my $charged = "awk '/^Vm(Lck|Pin):/ { n += \$2 } END { exit n != 0 }' /proc/$pid/status";
-	ok defined $rig->wait_for($charged), 'nothing is pinned though the VMM lives';
+	ok defined $rig->wait_for($charged, 15), 'nothing is pinned though the VMM lives';
 	$rig->ok("kill -0 $pid", 'it does');
 	$rig->ok('! test -e /tmp/unbound', 'the unbind waits for it');
 	$rig->must("kill -KILL $pid");

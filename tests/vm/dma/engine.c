@@ -264,7 +264,7 @@ void set_attribute(struct fixture *f, const char *name, const char *value)
 void expect_idle(const char *file, int line, struct fixture *f)
 {
 	static const char *const names[] = { "pinned", "quarantined" };
-	double end = seconds_now() + 60;
+	double end = seconds_now() + 5;
 	unsigned int i;
 
 	for (i = 0; i < ARRAY_SIZE(names); i++) {

@@ -103,7 +103,7 @@ static void one_leaves(struct fixture *f)
 static void expect_pages(int line, struct pair *pair, long long first, long long second,
 			 unsigned long charged)
 {
-	double end = seconds_now() + 60;
+	double end = seconds_now() + 5;
 
 	while (seconds_now() < end && (counter(&pair->f[0], "pinned") != first ||
 				       counter(&pair->f[1], "pinned") != second))
