@@ -66,6 +66,13 @@ my @user = grep { m{^(userspace|tests)/.*\.[ch]$} && !m{^tests/(vm/kmod|shim)/} 
 is_deeply([checkpatch($kernel_ignore, @kernel)], [], 'checkpatch --strict: kernel');
 is_deeply([checkpatch("$kernel_ignore,$user_ignore", @user)], [], 'checkpatch --strict: user space');
 
+# What the framework is for: who writes a driver on it needs neither
+my @vendors = grep { m{^kernel/gvt/.*\.[ch]$} } @files;
+is_deeply([grep { slurp($_) =~ /vfio|\biommu_|\b(?:un)?pin_user/i } @vendors], [],
+	'no vendor driver names VFIO or pins a page');
+cmp_ok(join("", map { slurp($_) } grep { m{/virtio/} } @vendors) =~ tr{\n}{}, '<', 3500,
+	'the virtio-gpu driver is below 3,500 lines');
+
 my ($kernel_doc) = glob '/usr/lib/linux-kbuild-*/scripts/kernel-doc';
 ok($kernel_doc, 'kernel-doc is installed');
 my @documented = grep { m{^(kernel|userspace)/.*\.[ch]$} } @files;

@@ -9,6 +9,7 @@
 #ifndef FUZZ_H
 #define FUZZ_H
 
+#include <linux/slab.h>
 #include "virtio_pci.h"
 
 /* What is left of it */

@@ -82,7 +82,7 @@ static void step(struct fuzz_input *in)
 	case PUSH:
 		if (taken) {
 			fuzz_check(vg_queue_push(&q, chain[--taken].head, 1) <= 0);
-			vg_chain_free(&chain[taken]);
+			kvfree(chain[taken].range);
 		}
 		break;
 	case LISTEN:
@@ -109,7 +109,7 @@ static void step(struct fuzz_input *in)
 	case UNPOP:
 		if (taken) {
 			vg_queue_unpop(&q);
-			vg_chain_free(&chain[--taken]);
+			kvfree(chain[--taken].range);
 		}
 		break;
 	}
@@ -122,6 +122,6 @@ void fuzz_one(struct fuzz_input *in)
 	while (in->left)
 		step(in);
 	while (taken)
-		vg_chain_free(&chain[--taken]);
+		kvfree(chain[--taken].range);
 	vg_queue_disable(&q);
 }

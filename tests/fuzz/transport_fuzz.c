@@ -2,6 +2,7 @@
 /* transport_fuzz.c - a driver that reads and writes the registers that the input names */
 #include <linux/virtio_config.h>
 #include <linux/virtio_pci.h>
+#include <linux/slab.h>
 #include "fuzz.h"
 
 #define CONFIG_SIZE	16
@@ -89,7 +90,7 @@ static void work_on(struct vg_queue *q)
 		ret = vg_chain_read(q, &chain, 0, buf, min_t(u64, chain.out_len, sizeof(buf))) ?:
 		      vg_chain_write(q, &chain, 0, buf, min_t(u64, chain.in_len, sizeof(buf))) ?:
 		      vg_queue_push(q, chain.head, min_t(u64, chain.in_len, sizeof(buf)));
-		vg_chain_free(&chain);
+		kvfree(chain.range);
 	}
 	if (!ret)
 		ret = vg_queue_listen(q);

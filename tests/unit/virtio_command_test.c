@@ -15,7 +15,6 @@
 #define CMD(n)		VIRTIO_GPU_CMD_##n
 #define MS		1000000ll
 #define ALL		UINT_MAX
-#define DEPTH		4		/* sched.c: commands that the hardware has at once */
 
 static struct workqueue_struct *wq;
 
@@ -157,6 +156,24 @@ static unsigned int put_scanout(u32 head, u32 id)
 	return put(&req, sizeof(req));
 }
 
+/* A backing of @n pieces */
+static unsigned int put_pieces(u32 id, u32 n)
+{
+	struct virtio_gpu_resource_attach_backing req = {
+		.hdr.type = CMD(RESOURCE_ATTACH_BACKING), .resource_id = id, .nr_entries = n,
+	};
+	struct virtio_gpu_mem_entry entry = { .length = 1 };
+	u32 i;
+
+	shim_guest_copy(COMMANDS, &req, sizeof(req), true);
+	for (i = 0; i < n; i++) {
+		entry.addr = PICTURE + i * 2;
+		shim_guest_copy(COMMANDS + sizeof(req) + i * sizeof(entry), &entry, sizeof(entry),
+				true);
+	}
+	return guest_cmd_at(VG_CONTROLQ, COMMANDS, sizeof(req) + n * sizeof(entry), 24);
+}
+
 static void put_cursor(u32 head, u32 id)
 {
 	const struct virtio_gpu_update_cursor req = {
@@ -246,7 +263,7 @@ static void frame(void **state)
 	put_simple(CMD(RESOURCE_DETACH_BACKING), 7);
 	put_simple(CMD(RESOURCE_UNREF), 7);
 	go();
-	assert_int_equal(hw_pending(VG_CONTROLQ), DEPTH);
+	assert_int_equal(hw_pending(VG_CONTROLQ), VG_DEPTH);
 	for (i = 0; i < 6; i++) {
 		assert_int_equal(used(), i);
 		hw_run(VG_CONTROLQ, 1);
@@ -276,6 +293,8 @@ static void short_life(void **state)
 	stop();
 }
 
+#define HIGH	BIT_ULL(40)
+
 /* What needs no hardware does not overtake what does, and answers carry their fences */
 static void fences(void **state)
 {
@@ -283,9 +302,9 @@ static void fences(void **state)
 
 	start(1);
 	picture(1);
-	at[0] = put_fenced(CMD(RESOURCE_FLUSH), 1, 11);
-	at[1] = put_fenced(CMD(GET_DISPLAY_INFO), 0, 12);
-	at[2] = put_fenced(CMD(RESOURCE_FLUSH), 1, 13);
+	at[0] = put_fenced(CMD(RESOURCE_FLUSH), 1, HIGH);
+	at[1] = put_fenced(CMD(GET_DISPLAY_INFO), 0, HIGH + 1);
+	at[2] = put_fenced(CMD(RESOURCE_FLUSH), 1, HIGH + 2);
 	go();
 	assert_int_equal(used(), 2);
 	hw_run(VG_CONTROLQ, 1);
@@ -293,10 +312,12 @@ static void fences(void **state)
 	assert_int_equal(used(), 4);
 	run();
 	assert_int_equal(used(), 5);
+	/* of which the hardware, which serves others as well, is told its own */
+	assert_int_equal(hw.fence, 2);
 	assert_int_equal(answer(at[1]), VIRTIO_GPU_RESP_OK_DISPLAY_INFO);
 	for (i = 0; i < 3; i++) {
 		assert_int_equal(guest_get(GUEST_RESP(at[i]) + 4, 4), VIRTIO_GPU_FLAG_FENCE);
-		assert_int_equal(guest_get(GUEST_RESP(at[i]) + 8, 8), 11 + i);
+		assert_int_equal(guest_get(GUEST_RESP(at[i]) + 8, 8), HIGH + i);
 	}
 	assert_ok(at[0] = put_flush(1));
 	assert_int_equal(guest_get(GUEST_RESP(at[0]) + 4, 4), 0);
@@ -497,7 +518,10 @@ static bool detach_waits(void)
 	return waits;
 }
 
-/* Transfers that the detaching has overtaken are tried again, once their memory is back */
+/*
+ * Transfers that the detaching has overtaken are tried again, once their memory is back, and
+ * what they have filled is shown again
+ */
 static void retry(void **state)
 {
 	unsigned int i, at[2];
@@ -505,16 +529,17 @@ static void retry(void **state)
 
 	start(1);
 	picture(1);
-	for (i = 0; i < DEPTH; i++)
+	assert_ok(put_scanout(0, 1));
+	for (i = 0; i < VG_DEPTH; i++)
 		put_flush(1);
 	at[0] = put_transfer(1);
 	at[1] = put_transfer(1);
 	go();
-	vmm = begin_unmap(DEPTH);
+	vmm = begin_unmap(VG_DEPTH);
 	while (!detach_waits())
 		usleep(100);
 	assert_int_equal(hw_run(VG_CONTROLQ, 1), 1);
-	assert_int_equal(hw_run(VG_CONTROLQ, DEPTH), DEPTH);
+	assert_int_equal(hw_run(VG_CONTROLQ, VG_DEPTH), VG_DEPTH);
 	end_unmap(vmm);
 	map_picture();
 	run();
@@ -522,7 +547,8 @@ static void retry(void **state)
 	assert_int_equal(answer(at[1]), OK);
 	assert_told(CMD(RESOURCE_DETACH_BACKING), CMD(TRANSFER_TO_HOST_2D),
 		    CMD(TRANSFER_TO_HOST_2D), CMD(RESOURCE_ATTACH_BACKING),
-		    CMD(TRANSFER_TO_HOST_2D), CMD(TRANSFER_TO_HOST_2D));
+		    CMD(TRANSFER_TO_HOST_2D), CMD(RESOURCE_FLUSH),
+		    CMD(TRANSFER_TO_HOST_2D), CMD(RESOURCE_FLUSH));
 	stop();
 }
 
@@ -580,7 +606,7 @@ static void reset(void **state)
 	bar_write(4, VIRTIO_PCI_COMMON_STATUS, 1, 0);
 	pthread_join(thread, NULL);
 	/* what it had, scanout and unref */
-	assert_int_equal(hw.executed, executed + DEPTH + 2);
+	assert_int_equal(hw.executed, executed + VG_DEPTH + 2);
 	assert_int_equal(hw.num_res, 0);
 	assert_int_equal(hw.scanout[1], 0);
 	assert_int_equal(hw.cursor[1], 0);
@@ -660,12 +686,20 @@ static void hang(void **state)
 	stop();
 }
 
+static bool needs_reset(void)
+{
+	return bar_read(4, VIRTIO_PCI_COMMON_STATUS, 1) & VIRTIO_CONFIG_S_NEEDS_RESET;
+}
+
+/* Nothing is done for it any more, not even again, and its guest can't change that */
 static void strikes(void **state)
 {
 	unsigned int i, before;
+	u64 vtime;
 
 	start(1);
 	picture(1);
+	vtime = one.vtime;
 	for (i = 0; i < VG_MAX_STRIKES; i++) {
 		assert_int_equal(bar_read(4, VIRTIO_PCI_COMMON_STATUS, 1), 15);
 		put_flush(1);
@@ -676,14 +710,37 @@ static void strikes(void **state)
 		before = hw.executed;
 		run();
 	}
-	assert_true(bar_read(4, VIRTIO_PCI_COMMON_STATUS, 1) & VIRTIO_CONFIG_S_NEEDS_RESET);
-	/* nothing but what is told again: create, attach, transfer */
-	assert_int_equal(hw.executed, before + 3);
+	assert_true(needs_reset());
+	assert_int_equal(hw.executed, before);
 	assert_true(shim_said("hung"));
+	assert_in_range(one.vtime - vtime, 15 * HZ * MS, U64_MAX);
 	hw_at_once(true);
 	guest_drive();
-	assert_int_equal(one.strikes, 0);
+	put_create(1, 64, 64);
+	go();
+	assert_true(needs_reset());
+	shim_advance(601 * 1000 * MS);
+	guest_drive();
 	picture(1);
+	assert_false(needs_reset());
+	stop();
+}
+
+/* What it has to be told again may be what it hangs on */
+static void strikes_again(void **state)
+{
+	unsigned int i;
+
+	start(1);
+	picture(1);
+	hw_restart(false);
+	for (i = 0; i < VG_MAX_STRIKES; i++) {
+		hw_settle();
+		assert_int_not_equal(hw_pending(VG_CONTROLQ), 0);
+		hw_restart(true);
+	}
+	hw_settle();
+	assert_int_equal(hw_pending(VG_CONTROLQ), 0);
 	stop();
 }
 
@@ -763,6 +820,26 @@ static void weights(void **state)
 	stop_two();
 }
 
+/* What is done together is paid for by how much it is */
+static void sizes(void **state)
+{
+	const u64 ms = MS;
+	u64 before;
+
+	(void)state;
+	start_two(100);
+	shim_vmm_map(COMMANDS, COMMANDS_PAGES, COMMANDS_PAGES, RW);
+	assert_ok(put_create(1, 1, 1));
+	put_pieces(1, 1000);
+	go();
+	blank(&two, 1);
+	before = hw.ns;
+	shim_advance(100 * ms);
+	assert_int_equal(hw_run(VG_CONTROLQ, 2), 2);
+	assert_in_range(hw.ns - before, 95 * ms, 100 * ms);
+	stop_two();
+}
+
 /* Who was idle has not saved anything up */
 static void idle(void **state)
 {
@@ -773,6 +850,41 @@ static void idle(void **state)
 	share(8);
 	assert_in_range(share(40), 17, 23);
 	stop_two();
+}
+
+/* ---- what the hardware needn't check ---- */
+
+static void rectangles(void **state)
+{
+	static const struct virtio_gpu_rect bad[] = {
+		{ 0, 0, 65, 64 }, { 0, 0, 64, 65 }, { 1, 0, 64, 64 }, { 0, 1, 64, 64 },
+		{ UINT_MAX, 0, 1, 1 }, { 0, UINT_MAX, 1, 1 }, { 1, 1, UINT_MAX, UINT_MAX },
+	};
+	struct virtio_gpu_transfer_to_host_2d transfer = {
+		.hdr.type = CMD(TRANSFER_TO_HOST_2D), .resource_id = 1,
+	};
+	struct virtio_gpu_resource_flush flush = {
+		.hdr.type = CMD(RESOURCE_FLUSH), .resource_id = 1,
+	};
+	struct virtio_gpu_set_scanout scanout = {
+		.hdr.type = CMD(SET_SCANOUT), .resource_id = 1,
+	};
+	unsigned int i, executed;
+
+	(void)state;
+	start(1);
+	picture(1);
+	executed = hw.executed;
+	for (i = 0; i < ARRAY_SIZE(bad); i++) {
+		transfer.r = bad[i];
+		flush.r = bad[i];
+		scanout.r = bad[i];
+		assert_int_equal(ask(put(&transfer, sizeof(transfer))), ERR(INVALID_PARAMETER));
+		assert_int_equal(ask(put(&flush, sizeof(flush))), ERR(INVALID_PARAMETER));
+		assert_int_equal(ask(put(&scanout, sizeof(scanout))), ERR(INVALID_PARAMETER));
+	}
+	assert_int_equal(hw.executed, executed);
+	stop();
 }
 
 /* ---- quotas ---- */
@@ -808,24 +920,6 @@ static void resources(void **state)
 	stop();
 }
 
-/* A backing of as many pieces as there may be in one */
-static unsigned int put_pieces(u32 id, u32 n)
-{
-	struct virtio_gpu_resource_attach_backing req = {
-		.hdr.type = CMD(RESOURCE_ATTACH_BACKING), .resource_id = id, .nr_entries = n,
-	};
-	struct virtio_gpu_mem_entry entry = { .length = 1 };
-	u32 i;
-
-	shim_guest_copy(COMMANDS, &req, sizeof(req), true);
-	for (i = 0; i < n; i++) {
-		entry.addr = PICTURE + i * 2;
-		shim_guest_copy(COMMANDS + sizeof(req) + i * sizeof(entry), &entry, sizeof(entry),
-				true);
-	}
-	return guest_cmd_at(VG_CONTROLQ, COMMANDS, sizeof(req) + n * sizeof(entry), 24);
-}
-
 static void ranges(void **state)
 {
 	unsigned int i;
@@ -855,9 +949,66 @@ static void commands(void **state)
 		put_flush(1);
 	go();
 	assert_int_equal(one.pending, VG_MAX_COMMANDS);
-	assert_int_equal(hw_pending(VG_CONTROLQ), DEPTH);
+	assert_int_equal(hw_pending(VG_CONTROLQ), VG_DEPTH);
 	run();
 	assert_int_equal(used(), 102);
+	stop();
+}
+
+/* A list that ends where the guest has no memory breaks its queue, as a command there does */
+static void nowhere(void **state)
+{
+	struct {
+		struct virtio_gpu_resource_attach_backing req;
+		struct virtio_gpu_mem_entry entry[10];
+	} cmd = {
+		.req.hdr.type = CMD(RESOURCE_ATTACH_BACKING), .req.resource_id = 1,
+		.req.nr_entries = ARRAY_SIZE(cmd.entry),
+	};
+	const u64 addr = COMMANDS + PAGE_SIZE - offsetof(typeof(cmd), entry[8]);
+
+	(void)state;
+	start(1);
+	shim_vmm_map(COMMANDS, 1, 30, RW);
+	assert_ok(put_create(1, 1, 1));
+	shim_guest_copy(addr, &cmd, COMMANDS + PAGE_SIZE - addr, true);
+	guest_cmd_at(VG_CONTROLQ, addr, sizeof(cmd), 24);
+	go();
+	assert_true(needs_reset());
+	hw_at_once(true);
+	guest_drive();
+	assert_ok(put_create(1, 1, 1));
+	stop();
+}
+
+static bool wants_to_know(void)
+{
+	return !(guest_get(GUEST_USED(VG_CONTROLQ), 2) & VRING_USED_F_NO_NOTIFY);
+}
+
+/* Nobody asks for what would only wait, and nothing is forgotten for that */
+static void notified(void **state)
+{
+	unsigned int i;
+
+	(void)state;
+	start(1);
+	picture(1);
+	for (i = 1; i < VG_DEPTH; i++)
+		put_flush(1);
+	go();
+	assert_true(wants_to_know());
+	put_flush(1);
+	go();
+	assert_false(wants_to_know());
+	put_flush(1);
+	hw_run(VG_CONTROLQ, 1);
+	hw_settle();
+	assert_int_equal(one.pending, VG_DEPTH);
+	assert_false(wants_to_know());
+	run();
+	assert_int_equal(used(), 2 + VG_DEPTH + 1);
+	assert_true(wants_to_know());
 	stop();
 }
 
@@ -1162,16 +1313,16 @@ static void blob_retry(void **state)
 	(void)state;
 	start_with(1, BLOB);
 	assert_ok(put_create_blob(1, PICTURE, BLOB_SIZE));
-	for (i = 0; i < DEPTH; i++)
+	for (i = 0; i < VG_DEPTH; i++)
 		put_flush(1);
 	at[0] = put_scanout_blob(0, 1);
 	at[1] = put_flush(1);
 	go();
-	vmm = begin_unmap(DEPTH);
+	vmm = begin_unmap(VG_DEPTH);
 	while (!detach_waits())
 		usleep(100);
 	hw_run(VG_CONTROLQ, 1);
-	hw_run(VG_CONTROLQ, DEPTH);
+	hw_run(VG_CONTROLQ, VG_DEPTH);
 	end_unmap(vmm);
 	map_picture();
 	run();
@@ -1271,13 +1422,18 @@ int main(void)
 		cmocka_unit_test(recovery),
 		cmocka_unit_test(hang),
 		cmocka_unit_test(strikes),
+		cmocka_unit_test(strikes_again),
 		cmocka_unit_test(gone),
 		cmocka_unit_test(weights),
+		cmocka_unit_test(sizes),
 		cmocka_unit_test(idle),
+		cmocka_unit_test(rectangles),
 		cmocka_unit_test(memory),
 		cmocka_unit_test(resources),
 		cmocka_unit_test(ranges),
 		cmocka_unit_test(commands),
+		cmocka_unit_test(nowhere),
+		cmocka_unit_test(notified),
 		cmocka_unit_test(not_negotiated),
 		cmocka_unit_test(uuid),
 		cmocka_unit_test(blob),

@@ -68,6 +68,7 @@ static struct {
 	u8 uuids;			/* it has given out; the last one has this in all bytes */
 	u32 scanout[HW_SCANOUTS], cursor[HW_SCANOUTS];	/* ids */
 	unsigned int executed;		/* from the control queue */
+	u64 fence;			/* id of the last one with a fence */
 	struct { u32 type, id; const struct vg_vgpu *v; } log[HW_LOG];
 	/* what the framework has been asked for */
 	unsigned int type, weight[2];
@@ -298,6 +299,8 @@ static inline void hw_execute(struct hw_buf *b)
 		len += sg->len;
 	} while (!sg++->last);
 	resp.hdr.type = hw_do(req, len, &id);
+	if (((struct virtio_gpu_ctrl_hdr *)req)->flags & VIRTIO_GPU_FLAG_FENCE)
+		hw.fence = ((struct virtio_gpu_ctrl_hdr *)req)->fence_id;
 	if (hw.refuse > HW_SHORT)
 		resp.hdr.type = hw.refuse;
 	len = sizeof(resp.hdr);
@@ -528,9 +531,9 @@ static inline void hw_restart_locked(bool hung)
 	vg_sched_requeue(&gpu, hung);
 	hw_ready();
 	list_for_each_entry(v, &gpu.vgpus, node)
-		ret = ret ?: vg_resources_replay(v, &replay);
-	list_for_each_entry(v, &gpu.vgpus, node)
-		ret = ret ?: vg_display_replay(v, &replay);
+		if (!vg_vgpu_banned(v))
+			ret = ret ?: vg_resources_replay(v, &replay) ?:
+				     vg_display_replay(v, &replay);
 	if (ret) {
 		list_for_each_entry_safe(cmd, next, &replay, node)
 			vg_cmd_free(cmd);

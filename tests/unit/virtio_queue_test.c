@@ -4,6 +4,7 @@
  * section 2.7, says of a split virtqueue, and guests that do what it forbids
  */
 #include <pthread.h>
+#include <linux/slab.h>
 #include "virtio_unit.h"
 
 static struct vg_queue q;
@@ -37,7 +38,7 @@ static int pop(u16 head)
 	ret = vg_queue_pop(&q, &chain);
 	if (ret == 1) {
 		assert_int_equal(chain.head, head);
-		vg_chain_free(&chain);
+		kvfree(chain.range);
 	}
 	return ret;
 }
@@ -60,7 +61,7 @@ static void chain(void **state)
 
 	assert_int_equal(vg_queue_pop(&q, &c), 1);
 	vg_queue_unpop(&q);
-	vg_chain_free(&c);
+	kvfree(c.range);
 	assert_int_equal(vg_queue_pop(&q, &c), 1);
 	assert_int_equal(c.head, 7);
 	assert_int_equal(c.num_out, 2);
@@ -92,8 +93,7 @@ static void chain(void **state)
 	assert_int_equal(vg_queue_push(&q, c.head, 10), 0);
 	assert_int_equal(guest_used(), 1);
 	assert_int_equal(guest_get(USED + 4, 8), 10ull << 32 | 7);
-	vg_chain_free(&c);
-	vg_chain_free(&c);
+	kvfree(c.range);
 	stop();
 }
 
@@ -110,13 +110,13 @@ static void empty(void **state)
 	assert_int_equal(vg_queue_pop(&q, &c), 1);
 	assert_int_equal(c.num_out + c.num_in, 1);
 	assert_int_equal(c.out_len, 8);
-	vg_chain_free(&c);
+	kvfree(c.range);
 	guest_add(&q, 2);
 	assert_int_equal(vg_queue_pop(&q, &c), 1);
 	assert_int_equal(c.num_out + c.num_in + c.out_len + c.in_len, 0);
 	assert_int_equal(vg_chain_read(&q, &c, 0, &c, 1), -EINVAL);
 	assert_int_equal(vg_chain_write(&q, &c, 0, &c, 0), 0);
-	vg_chain_free(&c);
+	kvfree(c.range);
 	stop();
 }
 
@@ -137,7 +137,7 @@ static void bursts(bool event_idx)
 		for (i = 0; i < n; i++) {
 			assert_int_equal(vg_queue_pop(&q, &c), 1);
 			assert_int_equal(c.head, (done + i) % 4);
-			vg_chain_free(&c);
+			kvfree(c.range);
 		}
 		assert_int_equal(vg_queue_pop(&q, &c), 0);
 		assert_int_equal(vg_queue_listen(&q), 0);
@@ -179,12 +179,12 @@ static void flags(void **state)
 	guest_add(&q, 0);
 	assert_int_equal(guest_get(USED, 2), 0);
 	assert_int_equal(vg_queue_pop(&q, &c), 1);
-	vg_chain_free(&c);
+	kvfree(c.range);
 	assert_int_equal(guest_get(USED, 2), VRING_USED_F_NO_NOTIFY);
 	assert_int_equal(vg_queue_listen(&q), 1);
 	assert_int_equal(guest_get(USED, 2), 0);
 	assert_int_equal(vg_queue_pop(&q, &c), 1);
-	vg_chain_free(&c);
+	kvfree(c.range);
 	assert_int_equal(guest_get(USED, 2), VRING_USED_F_NO_NOTIFY);
 	assert_int_equal(vg_queue_listen(&q), 0);
 	assert_int_equal(guest_get(USED, 2), 0);
@@ -210,14 +210,14 @@ static void event_idx(void **state)
 	for (i = 0; i < 3; i++)
 		guest_add(&q, 0);
 	assert_int_equal(vg_queue_pop(&q, &c), 1);
-	vg_chain_free(&c);
+	kvfree(c.range);
 	assert_int_equal(guest_get(USED, 2), 0);
 	assert_int_equal(guest_avail_event(&q), 0);
 	assert_int_equal(vg_queue_listen(&q), 1);
 	assert_int_equal(guest_avail_event(&q), 1);
 	for (i = 0; i < 2; i++) {
 		assert_int_equal(vg_queue_pop(&q, &c), 1);
-		vg_chain_free(&c);
+		kvfree(c.range);
 	}
 	assert_int_equal(guest_avail_event(&q), 1);
 	assert_int_equal(vg_queue_listen(&q), 0);
@@ -255,7 +255,7 @@ static void indirect(void **state)
 		assert_int_equal(c.range[direct].iova, DATA + 0x100);
 		assert_int_equal(c.range[direct + 1].iova, DATA + 0x200);
 		assert_int_equal(c.range[direct + 2].iova, DATA + 0x300);
-		vg_chain_free(&c);
+		kvfree(c.range);
 		stop();
 	}
 }
@@ -276,7 +276,7 @@ static void longest(void **state)
 	assert_int_equal(vg_queue_pop(&q, &c), 1);
 	assert_int_equal(c.num_out, VG_CHAIN_MAX);
 	assert_int_equal(c.out_len, VG_CHAIN_MAX);
-	vg_chain_free(&c);
+	kvfree(c.range);
 	guest_desc(DESC, 1, TABLE, VG_CHAIN_MAX * 16, INDIRECT, 0);
 	assert_int_equal(pop(0), -EPROTO);
 	assert_int_equal(vg_queue_pop(&q, &c), -EPROTO);	/* it does not go away */
@@ -366,7 +366,7 @@ static void broken_rings(void **state)
 	guest_put(AVAIL + 2, 8, 2);
 	assert_int_equal(vg_queue_listen(&q), 1);
 	assert_int_equal(vg_queue_pop(&q, &c), 1);
-	vg_chain_free(&c);
+	kvfree(c.range);
 	guest_put(AVAIL + 2, 10, 2);
 	assert_int_equal(vg_queue_pop(&q, &c), -EPROTO);
 	assert_int_equal(vg_queue_listen(&q), -EPROTO);
@@ -532,7 +532,7 @@ static void disabled(void **state)
 	q.quiet = true;
 	assert_int_equal(vg_queue_enable(&q, &vgpu, false), 0);
 	assert_int_equal(vg_queue_pop(&q, &c), 1);
-	vg_chain_free(&c);
+	kvfree(c.range);
 	assert_int_equal(guest_get(USED, 2), VRING_USED_F_NO_NOTIFY);
 	assert_int_equal(vg_queue_push(&q, 0, 1), 0);
 	assert_int_equal(guest_used(), 1);
@@ -557,7 +557,7 @@ static void no_memory(void **state)
 	}
 	shim_fail_alloc(0);
 	assert_true(i > 1);
-	vg_chain_free(&c);
+	kvfree(c.range);
 	stop();
 }
 
@@ -638,7 +638,7 @@ static void changing(void **state)
 		check_sums(&c);
 		assert_int_equal(vg_queue_push(&q, c.head, 0), 0);
 		assert_true(vg_queue_wants_irq(&q) >= 0);
-		vg_chain_free(&c);
+		kvfree(c.range);
 	}
 	__atomic_store_n(&over, true, __ATOMIC_RELAXED);
 	pthread_join(guest, NULL);

@@ -209,21 +209,6 @@ static void function(void **state)
 	stop();
 }
 
-static void refused_to_begin(void **state)
-{
-	struct vg_transport_ops no_reset = ops;
-	struct vg_transport elsewhere;
-
-	guest_start();
-	assert_int_equal(vg_transport_init(&elsewhere, &vgpu, &ops, OFFERED, 16), -EINVAL);
-	assert_int_equal(pci_start(&ops, OFFERED, 4097), -EINVAL);
-	no_reset.queue_reset = NULL;
-	assert_int_equal(pci_start(&no_reset, OFFERED, 16), -EINVAL);
-	assert_int_equal(pci_start(&no_reset, OFFERED & ~F(F_RING_RESET), 16), 0);
-	vg_transport_reset(&transport);
-	unit_stop();
-}
-
 static void features(void **state)
 {
 	start();
@@ -695,7 +680,7 @@ static void config_window(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(function), cmocka_unit_test(refused_to_begin),
+		cmocka_unit_test(function),
 		cmocka_unit_test(features), cmocka_unit_test(reset),
 		cmocka_unit_test(queue_registers), cmocka_unit_test(queue_enable),
 		cmocka_unit_test(queue_reset), cmocka_unit_test(access_sizes),

@@ -13,6 +13,9 @@ use MVGPU::Iommus;
 use MVGPU::Rig;
 use Test::More;
 
+# Feature bits of virtio
+use constant { INDIRECT_DESC => 28, EVENT_IDX => 29, ACCESS_PLATFORM => 33 };
+
 my @all = qw(bypass none strict passthrough amd virtio);
 my @diagonal = ([bypass => '6.1'], [strict => '6.12'], [virtio => '7.2']);
 
@@ -63,12 +66,18 @@ sub heads($rig, $bdf, %o)
 
 sub run_iommu($name, $kernel)
 {
-	my $said = $name eq 'bypass' ? undef : iommu($name)->{said};
+	my $bypass = $name eq 'bypass';
+	my $iommu = iommu($bypass ? 'none' : $name);
 	my $rig = MVGPU::Rig->new(kernel => $kernel, virtio_gpu($name),
 		$kernel eq 'debug' ? (root => 'full') : ());
 
 	my $bdf = $rig->boot_virtio('virtio_gpu');
-	like $rig->dmesg, $said, 'the IOMMU is in the mode that was asked for' if $said;
+	like $rig->dmesg, $iommu->{said}, 'the IOMMU is in the mode that was asked for' if $iommu->{said};
+	like $rig->must("cat /sys/bus/pci/devices/$bdf/iommu_group/type 2>/dev/null || echo no group"),
+		$iommu->{type}, 'so it is for the GPU';
+	my @features = split //, $rig->must("cat /sys/bus/pci/devices/$bdf/virtio*/features");
+	is_deeply [@features[INDIRECT_DESC, EVENT_IDX, ACCESS_PLATFORM]], [1, 1, $bypass ? 0 : 1],
+		'what has been agreed upon with the GPU';
 	heads($rig, $bdf, iommufd => $_) for $kernel eq 'debug' ? (0, 1) : 0;
 	$rig->release_virtio($bdf);
 	is $rig->must("basename \$(readlink /sys/bus/pci/devices/$bdf/virtio*/driver)"), 'virtio_gpu',

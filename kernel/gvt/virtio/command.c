@@ -28,7 +28,7 @@ union req {
 	struct virtio_gpu_update_cursor cursor;
 };
 
-/* Fences are the guest's: whatever has been asked with one is answered with it */
+/* Fences are the guest's: what has been asked with one is answered with it, when it is done */
 static void copy_fence(struct virtio_gpu_ctrl_hdr *to, const struct virtio_gpu_ctrl_hdr *from)
 {
 	u32 flags = le32_to_cpu(from->flags) & VIRTIO_GPU_FLAG_FENCE;
@@ -60,15 +60,16 @@ static int reply(struct vg_queue *q, struct vg_cmd *cmd)
 }
 
 /* VIRTIO_GPU_CMD_RESOURCE_ATTACH_BACKING and VIRTIO_GPU_CMD_RESOURCE_CREATE_BLOB */
-static u32 with_entries(struct vg_vgpu *v, struct vg_queue *q, const struct vg_chain *chain,
+static int with_entries(struct vg_vgpu *v, struct vg_queue *q, const struct vg_chain *chain,
 			const union req *req, struct vg_cmd **cmd)
 {
 	bool blob = req->hdr.type == cpu_to_le32(VIRTIO_GPU_CMD_RESOURCE_CREATE_BLOB);
-	u32 n = le32_to_cpu(blob ? req->blob.nr_entries : req->attach.nr_entries), i, error;
+	u32 n = le32_to_cpu(blob ? req->blob.nr_entries : req->attach.nr_entries), i;
 	size_t fixed = blob ? sizeof(req->blob) : sizeof(req->attach);
 	struct vg_resource *res = vg_resource_find(v, le32_to_cpu(req->attach.resource_id));
 	struct virtio_gpu_mem_entry *entry;
 	struct mvgpu_range *range;
+	int ret;
 
 	BUILD_BUG_ON(sizeof(*entry) != sizeof(*range));
 	if (!blob && !res)
@@ -77,24 +78,24 @@ static u32 with_entries(struct vg_vgpu *v, struct vg_queue *q, const struct vg_c
 		return VIRTIO_GPU_RESP_ERR_UNSPEC;
 	range = kvmalloc_array(n, sizeof(*range), GFP_KERNEL_ACCOUNT);
 	entry = (void *)range;	/* each takes the place of one */
-	if (!range || vg_chain_read(q, chain, fixed, entry, n * sizeof(*entry))) {
-		kvfree(range);
-		return VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY;
-	}
-	for (i = 0; i < n; i++)
+	ret = range ? vg_chain_read(q, chain, fixed, entry, n * sizeof(*entry)) : -ENOMEM;
+	for (i = 0; i < n && !ret; i++)
 		range[i] = (struct mvgpu_range){
 			.iova = le64_to_cpu(entry[i].addr), .len = le32_to_cpu(entry[i].length),
 		};
-	error = blob ? vg_resource_create_blob(v, &req->blob, range, cmd) :
-		       vg_resource_attach(res, range, n, cmd);
-	if (error)
+	ret = ret ?: blob ? vg_resource_create_blob(v, &req->blob, range, cmd) :
+			    vg_resource_attach(res, range, n, cmd);
+	if (ret)
 		kvfree(range);
-	return error;
+	return ret;
 }
 
-/* Commands whose fixed part is told the hardware with nothing but the id changed */
+/*
+ * Commands whose fixed part is told the hardware with nothing but the id changed. @r is what
+ * they are about, or NULL; of a blob the hardware may read all.
+ */
 static u32 forward(struct vg_vgpu *v, const union req *req, size_t len, __le32 *id,
-		   u64 bytes, struct vg_cmd **cmd)
+		   const struct virtio_gpu_rect *r, struct vg_cmd **cmd)
 {
 	struct vg_resource *res;
 	u32 error;
@@ -102,11 +103,16 @@ static u32 forward(struct vg_vgpu *v, const union req *req, size_t len, __le32 *
 	error = vg_resource_use(v, le32_to_cpu(*id), req->hdr.type, &res);
 	if (error)
 		return error;
+	if (r && !res->is_blob && !vg_display_within(r, res->picture.width, res->picture.height))
+		return VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
 	*id = cpu_to_le32(res->hw_id);
 	*cmd = vg_cmd_new(v, req, len, res, VG_NO_EFFECT, GFP_KERNEL_ACCOUNT);
 	if (!*cmd)
 		return VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY;
-	(*cmd)->bytes = bytes;
+	if (res->is_blob)
+		(*cmd)->bytes = le64_to_cpu(res->blob.size);
+	else if (req->hdr.type == cpu_to_le32(VIRTIO_GPU_CMD_TRANSFER_TO_HOST_2D))
+		(*cmd)->bytes = 4ull * le32_to_cpu(r->width) * le32_to_cpu(r->height);
 	return 0;
 }
 
@@ -140,8 +146,8 @@ static size_t request_size(struct vg_vgpu *v, u32 type)
 	       known[n].size : 0;
 }
 
-/* 0 with *@cmd, or VIRTIO_GPU_RESP_ERR_* */
-static u32 control(struct vg_vgpu *v, struct vg_queue *q, const struct vg_chain *chain,
+/* 0 with *@cmd, or VIRTIO_GPU_RESP_ERR_*, or an errno if the command can't be read */
+static int control(struct vg_vgpu *v, struct vg_queue *q, const struct vg_chain *chain,
 		   union req *req, struct vg_cmd **cmd)
 {
 	u32 type = le32_to_cpu(req->hdr.type);
@@ -161,13 +167,13 @@ static u32 control(struct vg_vgpu *v, struct vg_queue *q, const struct vg_chain 
 	case VIRTIO_GPU_CMD_SET_SCANOUT_BLOB:
 		return vg_display_scanout(v, &req->scanout_blob, cmd);
 	case VIRTIO_GPU_CMD_RESOURCE_FLUSH:
-		return forward(v, req, sizeof(req->flush), &req->flush.resource_id, 0, cmd);
+		return forward(v, req, sizeof(req->flush), &req->flush.resource_id,
+			       &req->flush.r, cmd);
 	case VIRTIO_GPU_CMD_TRANSFER_TO_HOST_2D:
 		return forward(v, req, sizeof(req->transfer), &req->transfer.resource_id,
-			       4ull * le32_to_cpu(req->transfer.r.width) *
-			       le32_to_cpu(req->transfer.r.height), cmd);
+			       &req->transfer.r, cmd);
 	case VIRTIO_GPU_CMD_RESOURCE_ASSIGN_UUID:
-		return forward(v, req, sizeof(req->uuid), &req->uuid.resource_id, 0, cmd);
+		return forward(v, req, sizeof(req->uuid), &req->uuid.resource_id, NULL, cmd);
 	case VIRTIO_GPU_CMD_RESOURCE_ATTACH_BACKING:
 	case VIRTIO_GPU_CMD_RESOURCE_CREATE_BLOB:
 		return with_entries(v, q, chain, req, cmd);
@@ -183,20 +189,22 @@ static u32 control(struct vg_vgpu *v, struct vg_queue *q, const struct vg_chain 
 static int handle(struct vg_vgpu *v, struct vg_queue *q, unsigned int queue,
 		  struct vg_chain *chain)
 {
+	struct virtio_gpu_ctrl_hdr *hdr;
 	struct vg_cmd *cmd = NULL;
 	union req req = {};
-	u32 error = 0;
 	int ret;
 
 	ret = vg_chain_read(q, chain, 0, &req, min_t(u64, chain->out_len, sizeof(req)));
 	if (ret)
 		goto err_free;
 	if (queue == VG_CONTROLQ)
-		error = control(v, q, chain, &req, &cmd);
+		ret = control(v, q, chain, &req, &cmd);
 	else if (chain->out_len >= sizeof(req.cursor))
 		cmd = vg_display_cursor(v, &req.cursor);
+	if (ret < 0)
+		goto err_free;
 	if (!cmd) {
-		cmd = vg_cmd_local(v, error, queue == VG_CURSORQ ? 0 : sizeof(*cmd->resp));
+		cmd = vg_cmd_local(v, ret, queue == VG_CURSORQ ? 0 : sizeof(*cmd->resp));
 		ret = -ENOMEM;
 		if (!cmd)
 			goto err_free;
@@ -208,14 +216,15 @@ static int handle(struct vg_vgpu *v, struct vg_queue *q, unsigned int queue,
 	cmd->epoch = v->epoch[queue];
 	cmd->seq = v->taken[queue]++;
 	cmd->came_back = cmd->res ? cmd->res->came_back : 0;
-	copy_fence(cmd->req, &req.hdr);
+	hdr = cmd->req;
+	hdr->flags = req.hdr.flags & cpu_to_le32(VIRTIO_GPU_FLAG_FENCE);
 	vg_cmd_queue(cmd);
 	return 0;
 
 err_free:
 	if (try_later(ret))
 		vg_queue_unpop(q);
-	vg_chain_free(chain);
+	kvfree(chain->range);
 	return ret;
 }
 
@@ -258,6 +267,7 @@ static int answer_all(struct vg_vgpu *v)
 		if (again(cmd)) {
 			vg_cmd_unpop_done(cmd);
 			vg_cmd_queue(cmd);
+			vg_display_again(cmd->res);	/* flushes have overtaken it */
 			continue;
 		}
 		if (refused(cmd) &&
@@ -289,6 +299,9 @@ static int take_all(struct vg_vgpu *v, unsigned int queue)
 		ret = vg_queue_pop(q, &chain);
 		if (ret > 0) {
 			ret = handle(v, q, queue, &chain);
+		} else if (v->taken[queue] - v->answered[queue] >= VG_DEPTH) {
+			/* More would only wait: whoever answers these looks for it */
+			return ret;
 		} else if (!ret) {
 			ret = vg_queue_listen(q);
 			if (!ret)
@@ -308,7 +321,7 @@ static void serve(struct vg_vgpu *v)
 	int ret, more;
 
 	lockdep_assert_held(&t->lock);
-	if (READ_ONCE(v->strikes) >= VG_MAX_STRIKES)
+	if (vg_vgpu_banned(v))
 		vg_transport_broken(t, "the GPU has hung on its commands");
 	ret = answer_all(v);
 	for (i = 0; i < VG_NUM_QUEUES && ret >= 0; i++) {

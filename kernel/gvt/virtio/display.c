@@ -54,6 +54,7 @@ u32 vg_display_edid(struct vg_vgpu *v, u32 head, struct vg_cmd **cmd)
 
 	if (head >= v->num_heads)
 		return VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
+	head = array_index_nospec(head, VG_MAX_HEADS);
 	*cmd = vg_cmd_local(v, VIRTIO_GPU_RESP_OK_EDID, sizeof(*resp));
 	if (!*cmd)
 		return VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY;
@@ -84,6 +85,12 @@ static struct vg_cmd *head_cmd(struct vg_vgpu *v, unsigned int head, const void 
 	return cmd;
 }
 
+bool vg_display_within(const struct virtio_gpu_rect *r, __le32 width, __le32 height)
+{
+	return (u64)le32_to_cpu(r->x) + le32_to_cpu(r->width) <= le32_to_cpu(width) &&
+	       (u64)le32_to_cpu(r->y) + le32_to_cpu(r->height) <= le32_to_cpu(height);
+}
+
 /* Whether a picture as @req has it is in a blob of @size bytes */
 static bool in_blob(const struct virtio_gpu_set_scanout_blob *req, u64 size)
 {
@@ -92,8 +99,7 @@ static bool in_blob(const struct virtio_gpu_set_scanout_blob *req, u64 size)
 
 	return vg_display_fourcc(le32_to_cpu(req->format)) && stride >= width * 4 &&
 	       offset + stride * height <= size &&	/* of 32 bits each: this can't wrap */
-	       (u64)le32_to_cpu(req->r.x) + le32_to_cpu(req->r.width) <= width &&
-	       (u64)le32_to_cpu(req->r.y) + le32_to_cpu(req->r.height) <= height;
+	       vg_display_within(&req->r, req->width, req->height);
 }
 
 u32 vg_display_scanout(struct vg_vgpu *v, struct virtio_gpu_set_scanout_blob *req,
@@ -105,12 +111,14 @@ u32 vg_display_scanout(struct vg_vgpu *v, struct virtio_gpu_set_scanout_blob *re
 
 	if (head >= v->num_heads)
 		return VIRTIO_GPU_RESP_ERR_INVALID_SCANOUT_ID;
+	head = array_index_nospec(head, VG_MAX_HEADS);
 	error = id ? vg_resource_use(v, id, req->hdr.type, &res) : 0;
 	if (error)
 		return error;
 	if (res && blob != res->is_blob)
 		return VIRTIO_GPU_RESP_ERR_INVALID_RESOURCE_ID;
-	if (res && blob && !in_blob(req, le64_to_cpu(res->blob.size)))
+	if (res && !(blob ? in_blob(req, le64_to_cpu(res->blob.size)) :
+		     vg_display_within(&req->r, res->picture.width, res->picture.height)))
 		return VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
 	req->scanout_id = cpu_to_le32(mvgpu_head(v->vgpu, head));
 	req->resource_id = cpu_to_le32(res ? res->hw_id : 0);
@@ -120,21 +128,6 @@ u32 vg_display_scanout(struct vg_vgpu *v, struct virtio_gpu_set_scanout_blob *re
 	v->head[head].asked = *req;
 	v->head[head].asked_res = res;
 	return 0;
-}
-
-/* A blob is about to be created again: the heads that are to show it are told so again */
-void vg_display_again(struct vg_resource *res)
-{
-	struct vg_vgpu *v = res->v;
-	struct vg_cmd *cmd;
-	unsigned int i;
-
-	for (i = 0; i < v->num_heads; i++) {
-		cmd = v->head[i].asked_res == res ?
-		      head_cmd(v, i, &v->head[i].asked, res, GFP_KERNEL_ACCOUNT) : NULL;
-		if (cmd)
-			vg_cmd_queue(cmd);
-	}
 }
 
 /* What the hardware is to be told, or NULL if that is nothing */
@@ -148,6 +141,7 @@ struct vg_cmd *vg_display_cursor(struct vg_vgpu *v, struct virtio_gpu_update_cur
 	    head >= v->num_heads ||
 	    (id && vg_resource_use(v, id, req->hdr.type, &res) && !moves))
 		return NULL;
+	head = array_index_nospec(head, VG_MAX_HEADS);
 	req->pos.scanout_id = cpu_to_le32(mvgpu_head(v->vgpu, head));
 	req->resource_id = cpu_to_le32(res ? res->hw_id : 0);
 	return head_cmd(v, head, req, res, GFP_KERNEL_ACCOUNT);
@@ -184,6 +178,23 @@ static struct vg_cmd *flush_cmd(struct vg_resource *res, struct virtio_gpu_rect 
 	};
 
 	return vg_cmd_new(res->v, &req, sizeof(req), res, VG_NO_EFFECT, GFP_KERNEL_ACCOUNT);
+}
+
+/* The heads that are to show it do so again: a blob will be new, or a picture has been filled */
+void vg_display_again(struct vg_resource *res)
+{
+	struct vg_head *head = res->v->head;
+	struct vg_cmd *cmd;
+	unsigned int i;
+
+	for (i = 0; i < res->v->num_heads; i++, head++) {
+		if (head->asked_res != res)
+			continue;
+		cmd = !res->is_blob ? flush_cmd(res, head->asked.r) :
+		      head_cmd(res->v, i, &head->asked, res, GFP_KERNEL_ACCOUNT);
+		if (cmd)
+			vg_cmd_queue(cmd);
+	}
 }
 
 /* What tells restarted hardware what a vGPU's heads show, while that is stopped */

@@ -83,7 +83,8 @@ static void config_work(struct work_struct *work)
 		return;
 	virtio_cwrite_le(gpu->vdev, struct virtio_gpu_config, events_clear, &events);
 	mutex_lock(&gpu->vgpus_lock);
-	if (!get_display_info(gpu))
+	/* what it hung on fails */
+	if (!get_display_info(gpu) || !get_display_info(gpu))
 		list_for_each_entry(v, &gpu->vgpus, node)
 			vg_display_changed(v);
 	mutex_unlock(&gpu->vgpus_lock);
@@ -126,7 +127,9 @@ static int vg_restore(struct virtio_device *vdev)
 
 	ret = find_queues(gpu);
 	list_for_each_entry(v, &gpu->vgpus, node)
-		ret = ret ?: vg_resources_replay(v, &replay) ?: vg_display_replay(v, &replay);
+		if (!vg_vgpu_banned(v))
+			ret = ret ?: vg_resources_replay(v, &replay) ?:
+				     vg_display_replay(v, &replay);
 	if (ret) {
 		list_for_each_entry_safe(cmd, next, &replay, node)
 			vg_cmd_free(cmd);
@@ -162,7 +165,8 @@ int vg_gpu_recover(struct vg_gpu *gpu)
 		ret = -EBUSY;
 	} else {
 		dev_warn(dev, "mvgpu-virtio: the GPU does not answer: resetting it\n");
-		ret = virtio_device_freeze(gpu->vdev) ?: virtio_device_restore(gpu->vdev);
+		ret = gpu->silent >= VG_MAX_STRIKES ? -ETIMEDOUT :
+		      virtio_device_freeze(gpu->vdev) ?: virtio_device_restore(gpu->vdev);
 		if (ret) {
 			dev_err(dev, "mvgpu-virtio: the GPU does not come back: %d\n", ret);
 			give_up(gpu);
@@ -209,7 +213,7 @@ static struct vg_gpu *gpu_alloc(struct virtio_device *vdev, unsigned int scanout
 
 	if (!gpu)
 		return NULL;
-	gpu->wq = alloc_workqueue("mvgpu-virtio/%s", WQ_UNBOUND | WQ_HIGHPRI, 0,
+	gpu->wq = alloc_workqueue("mvgpu-virtio/%s", WQ_UNBOUND, 0,
 				  dev_name(vdev->dev.parent));
 	if (!gpu->wq)
 		return NULL;

@@ -37,12 +37,14 @@
 #include "transport.h"
 
 #define VG_MAX_HEADS		VIRTIO_GPU_MAX_SCANOUTS
+#define VG_DEPTH		4	/* commands that the hardware has at once */
 #define VG_MAX_ENTRIES		16384	/* of a backing, as QEMU has it */
 /* Quotas of a vGPU, beside its type's memory */
 #define VG_MAX_RESOURCES	16384
 #define VG_MAX_RANGES		(4 * VG_MAX_ENTRIES)
 #define VG_MAX_COMMANDS		64	/* of a queue, taken and not answered */
-#define VG_MAX_STRIKES		3	/* times that the hardware may hang on it */
+#define VG_MAX_STRIKES		3	/* times that the hardware may hang on it, each within */
+#define VG_FORGIVEN		(600ll * NSEC_PER_SEC)	/* of the one before */
 
 /* What the hardware knows of a backing */
 enum vg_backing_state {
@@ -163,6 +165,7 @@ struct vg_vgpu {
 	u64 vtime;			/* hardware time that it has had, over its weight */
 	u64 cost;			/* ns that its commands take, a moving average */
 	unsigned int strikes;		/* times that the hardware has hung on it */
+	ktime_t struck;			/* when the last one was */
 };
 
 /* A physical virtio-gpu */
@@ -191,6 +194,8 @@ struct vg_gpu {
 	unsigned int num_running;
 	ktime_t oldest_since;		/* when the first of these became the first */
 	ktime_t last_done;		/* when it last finished a command */
+	unsigned int silent;		/* times that it has hung since */
+	u64 fences;			/* the last that it has been given */
 	u64 vtime;			/* of the vGPU that was last served */
 	wait_queue_head_t idle;		/* for vg_vgpu.pending to be 0 */
 };
@@ -198,6 +203,13 @@ struct vg_gpu {
 static inline struct vg_vgpu *to_vg_vgpu(struct vg_transport *t)
 {
 	return container_of(t, struct vg_vgpu, t);
+}
+
+/* Nothing more is done for whoever makes the hardware hang */
+static inline bool vg_vgpu_banned(const struct vg_vgpu *v)
+{
+	return READ_ONCE(v->strikes) >= VG_MAX_STRIKES &&
+	       ktime_sub(ktime_get(), READ_ONCE(v->struck)) < VG_FORGIVEN;
 }
 
 static inline bool vg_cmd_failed(const struct vg_cmd *cmd)
@@ -257,6 +269,7 @@ int vg_resources_replay(struct vg_vgpu *v, struct list_head *cmds);
 /* display.c */
 bool vg_display_update(struct vg_vgpu *v);
 u32 vg_display_info(struct vg_vgpu *v, struct vg_cmd **cmd);
+bool vg_display_within(const struct virtio_gpu_rect *r, __le32 width, __le32 height);
 u32 vg_display_edid(struct vg_vgpu *v, u32 head, struct vg_cmd **cmd);
 u32 vg_display_scanout(struct vg_vgpu *v, struct virtio_gpu_set_scanout_blob *req,
 		       struct vg_cmd **cmd);

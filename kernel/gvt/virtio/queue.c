@@ -12,44 +12,14 @@
  * later. Any other errno means that the queue can't be used any more: -EPROTO if the guest
  * has broken the rules, else what mvgpu_window_get() and mvgpu_guest_read() say.
  */
-#include <linux/atomic.h>
 #include <linux/err.h>
-#include <linux/errno.h>
 #include <linux/kernel.h>
-#include <linux/mm.h>
 #include <linux/nospec.h>
 #include <linux/slab.h>
+#include <linux/virtio_byteorder.h>
 #include <linux/virtio_ring.h>
 #include <asm/barrier.h>
-#include <asm/byteorder.h>
 #include "transport.h"
-
-/* 2.7.5 */
-struct vg_desc {
-	__le64 addr;
-	__le32 len;
-	__le16 flags;
-	__le16 next;
-};
-
-/* 2.7.6; the word after the last entry is used_event */
-struct avail_ring {
-	__le16 flags;
-	__le16 idx;
-	__le16 ring[];
-};
-
-struct used_entry {
-	__le32 id;
-	__le32 len;
-};
-
-/* 2.7.8; the word after the last entry is avail_event */
-struct used_ring {
-	__le16 flags;
-	__le16 idx;
-	struct used_entry ring[];
-};
 
 /* Whether a part of the queue can be at @addr: 2.7, "alignment" */
 static bool fits(u64 addr, size_t size, unsigned int align)
@@ -63,9 +33,9 @@ static bool fits(u64 addr, size_t size, unsigned int align)
  */
 int vg_queue_enable(struct vg_queue *q, struct mvgpu *vgpu, bool event_idx)
 {
-	size_t desc = q->size * sizeof(struct vg_desc);
-	size_t avail = sizeof(struct avail_ring) + (q->size + 1) * sizeof(__le16);
-	size_t used = sizeof(struct used_ring) + q->size * sizeof(struct used_entry) +
+	size_t desc = q->size * sizeof(struct vring_desc);
+	size_t avail = sizeof(struct vring_avail) + (q->size + 1) * sizeof(__le16);
+	size_t used = sizeof(struct vring_used) + q->size * sizeof(struct vring_used_elem) +
 		      sizeof(__le16);
 
 	if (!fits(q->desc, desc, VRING_DESC_ALIGN_SIZE) ||
@@ -102,24 +72,20 @@ void vg_queue_disable(struct vg_queue *q)
 	mvgpu_window_close(q->avail_win);
 	mvgpu_window_close(q->used_win);
 	kvfree(q->scratch);
-	q->desc_win = NULL;
-	q->avail_win = NULL;
-	q->used_win = NULL;
-	q->scratch = NULL;
 }
 
 /* Entries of the available ring that are new, and the first of them if there is one */
 static int avail_new(struct vg_queue *q, u16 *head)
 {
-	struct avail_ring *avail = mvgpu_window_get(q->avail_win);
+	struct vring_avail *avail = mvgpu_window_get(q->avail_win);
 	u16 new;
 
 	if (IS_ERR(avail))
 		return PTR_ERR(avail);
-	new = le16_to_cpu(READ_ONCE(avail->idx)) - q->last_avail;
+	new = __virtio16_to_cpu(true, READ_ONCE(avail->idx)) - q->last_avail;
 	/* The entries are what they were when the guest counted them, or newer */
 	smp_rmb();
-	*head = le16_to_cpu(READ_ONCE(avail->ring[q->last_avail & (q->size - 1)]));
+	*head = __virtio16_to_cpu(true, READ_ONCE(avail->ring[q->last_avail & (q->size - 1)]));
 	mvgpu_window_put(q->avail_win);
 	return new > q->size ? -EPROTO : new;
 }
@@ -130,31 +96,31 @@ static int avail_new(struct vg_queue *q, u16 *head)
  */
 static int set_quiet(struct vg_queue *q, bool quiet)
 {
-	struct used_ring *used;
+	u16 to = q->event_idx ? q->last_avail : quiet ? VRING_USED_F_NO_NOTIFY : 0;
+	struct vring_used *used;
+	__virtio16 *field;
 
 	if (q->event_idx ? quiet : q->quiet == quiet)
 		return 0;
 	used = mvgpu_window_get(q->used_win);
 	if (IS_ERR(used))
 		return PTR_ERR(used);
-	if (q->event_idx)
-		WRITE_ONCE(*(__le16 *)&used->ring[q->size], cpu_to_le16(q->last_avail));
-	else
-		WRITE_ONCE(used->flags, cpu_to_le16(quiet ? VRING_USED_F_NO_NOTIFY : 0));
+	field = q->event_idx ? (__virtio16 *)&used->ring[q->size] : &used->flags;
+	WRITE_ONCE(*field, __cpu_to_virtio16(true, to));
 	mvgpu_window_put(q->used_win);
 	q->quiet = quiet;
 	return 0;
 }
 
-static bool has(const struct vg_desc *desc, u16 flag)
+static bool has(const struct vring_desc *desc, u16 flag)
 {
-	return le16_to_cpu(desc->flags) & flag;
+	return __virtio16_to_cpu(true, desc->flags) & flag;
 }
 
 /* Follow a chain through a table of @size entries into @to. Returns the descriptors. */
-static int walk(struct vg_desc *to, const struct vg_desc *table, unsigned int size, u16 head)
+static int walk(struct vring_desc *to, const struct vring_desc *table, unsigned int size, u16 head)
 {
-	const struct vg_desc *from;
+	const struct vring_desc *from;
 	unsigned int n;
 	u16 i = head;
 
@@ -169,7 +135,7 @@ static int walk(struct vg_desc *to, const struct vg_desc *table, unsigned int si
 			return n + 1;
 		if (has(to, VRING_DESC_F_INDIRECT))
 			break;
-		i = le16_to_cpu(to->next);
+		i = __virtio16_to_cpu(true, to->next);
 	}
 	return -EPROTO;
 }
@@ -177,7 +143,7 @@ static int walk(struct vg_desc *to, const struct vg_desc *table, unsigned int si
 /* The descriptors from @head on, into q->scratch. Returns how many there are. */
 static int fetch(struct vg_queue *q, u16 head)
 {
-	struct vg_desc *last, *table = mvgpu_window_get(q->desc_win);
+	struct vring_desc *last, *table = mvgpu_window_get(q->desc_win);
 	int n, more, ret;
 	u32 len;
 
@@ -192,10 +158,10 @@ static int fetch(struct vg_queue *q, u16 head)
 		return n;
 	/* What it refers to takes its place, through a private copy behind the chain's room */
 	table = q->scratch + VG_CHAIN_MAX;
-	len = le32_to_cpu(last->len);
+	len = __virtio32_to_cpu(true, last->len);
 	if (!len || len % sizeof(*table) || len / sizeof(*table) > VG_CHAIN_MAX - (n - 1))
 		return -EPROTO;
-	ret = mvgpu_guest_read(q->vgpu, le64_to_cpu(last->addr), table, len);
+	ret = mvgpu_guest_read(q->vgpu, __virtio64_to_cpu(true, last->addr), table, len);
 	if (ret)
 		return ret;
 	more = walk(last, table, len / sizeof(*table), 0);
@@ -205,11 +171,11 @@ static int fetch(struct vg_queue *q, u16 head)
 }
 
 /* 2.7.4.2: what the device reads comes first. Nobody needs what is empty. */
-static int chain_add(struct vg_chain *chain, const struct vg_desc *desc)
+static int chain_add(struct vg_chain *chain, const struct vring_desc *desc)
 {
 	struct mvgpu_range range = {
-		.iova = le64_to_cpu(desc->addr),
-		.len = le32_to_cpu(desc->len),
+		.iova = __virtio64_to_cpu(true, desc->addr),
+		.len = __virtio32_to_cpu(true, desc->len),
 	};
 
 	if (!range.len)
@@ -239,7 +205,7 @@ static int chain_build(struct vg_queue *q, struct vg_chain *chain, unsigned int 
 	for (i = 0; i < n && !ret; i++)
 		ret = chain_add(chain, &q->scratch[i]);
 	if (ret)
-		vg_chain_free(chain);
+		kvfree(chain->range);
 	return ret;
 }
 
@@ -280,8 +246,8 @@ void vg_queue_unpop(struct vg_queue *q)
 /* Give a chain back to the guest. 0 or an errno. */
 int vg_queue_push(struct vg_queue *q, u16 head, u32 written)
 {
-	struct used_ring *used;
-	struct used_entry *entry;
+	struct vring_used *used;
+	struct vring_used_elem *entry;
 
 	if (!q->enabled)
 		return 0;
@@ -289,11 +255,11 @@ int vg_queue_push(struct vg_queue *q, u16 head, u32 written)
 	if (IS_ERR(used))
 		return PTR_ERR(used);
 	entry = &used->ring[q->used_idx & (q->size - 1)];
-	WRITE_ONCE(entry->id, cpu_to_le32(head));
-	WRITE_ONCE(entry->len, cpu_to_le32(written));
+	WRITE_ONCE(entry->id, __cpu_to_virtio32(true, head));
+	WRITE_ONCE(entry->len, __cpu_to_virtio32(true, written));
 	/* Who sees the count sees the entry, and what was written for it */
 	smp_wmb();
-	WRITE_ONCE(used->idx, cpu_to_le16(++q->used_idx));
+	WRITE_ONCE(used->idx, __cpu_to_virtio16(true, ++q->used_idx));
 	mvgpu_window_put(q->used_win);
 	return 0;
 }
@@ -324,7 +290,7 @@ int vg_queue_listen(struct vg_queue *q)
  */
 int vg_queue_wants_irq(struct vg_queue *q)
 {
-	struct avail_ring *avail;
+	struct vring_avail *avail;
 	u16 was = q->signalled;
 	bool wants;
 
@@ -336,18 +302,12 @@ int vg_queue_wants_irq(struct vg_queue *q)
 	if (IS_ERR(avail))
 		return PTR_ERR(avail);
 	if (q->event_idx)
-		wants = vring_need_event(le16_to_cpu(READ_ONCE(avail->ring[q->size])),
+		wants = vring_need_event(__virtio16_to_cpu(true, READ_ONCE(avail->ring[q->size])),
 					 q->used_idx, was);
 	else
-		wants = !(le16_to_cpu(READ_ONCE(avail->flags)) & VRING_AVAIL_F_NO_INTERRUPT);
+		wants = !(__virtio16_to_cpu(true, READ_ONCE(avail->flags)) &
+			  VRING_AVAIL_F_NO_INTERRUPT);
 	mvgpu_window_put(q->avail_win);
 	q->signalled = q->used_idx;
 	return wants;
-}
-
-/* Release a chain's memory */
-void vg_chain_free(struct vg_chain *chain)
-{
-	kvfree(chain->range);
-	chain->range = NULL;
 }

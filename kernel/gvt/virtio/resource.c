@@ -3,7 +3,7 @@
  * resource.c - struct vg_resource and struct vg_backing: the guest's pictures in the
  * hardware's memory, and the guest memory that they are filled from; and its blobs
  *
- * Guest memory goes away when VFIO says so, whatever the guest has attached. Then the
+ * Guest memory goes away when the VMM says so, whatever the guest has attached. Then the
  * hardware is told to detach it, and it is attached again when it is next needed.
  *
  * A blob is created with its backing and goes with it: hardware may show the memory of one

@@ -14,7 +14,6 @@
 #include <linux/slab.h>
 #include "gpu.h"
 
-#define DEPTH		4	/* commands that the hardware has at once */
 #define WEIGHT_UNIT	100
 #define HANG_TIME	(5 * HZ)
 
@@ -30,31 +29,24 @@ struct vg_cmd *vg_cmd_alloc(struct vg_vgpu *v, u32 type, size_t req_len, size_t 
 		return NULL;
 	INIT_LIST_HEAD(&cmd->node);
 	hdr = req_len < PAGE_SIZE ? kzalloc(req_len, gfp) : kvzalloc(req_len, gfp);
+	pages = is_vmalloc_addr(hdr) ? PFN_UP(req_len) : 0;
 	cmd->v = v;
 	cmd->req = hdr;
 	cmd->req_len = req_len;
 	cmd->resp_len = resp_len;
-	if (!hdr)
-		goto err_free;
-	hdr->type = cpu_to_le32(type);
-	cmd->sg = &cmd->sg_one;
-	if (!is_vmalloc_addr(hdr)) {
-		sg_init_one(cmd->sg, hdr, req_len);
-		return cmd;
+	cmd->sg = pages ? kmalloc_array(pages, sizeof(*cmd->sg), gfp) : &cmd->sg_one;
+	if (!hdr || !cmd->sg) {
+		vg_cmd_free(cmd);
+		return NULL;
 	}
-	pages = PFN_UP(req_len);
-	cmd->sg = kmalloc_array(pages, sizeof(*cmd->sg), gfp);
-	if (!cmd->sg)
-		goto err_free;
-	sg_init_table(cmd->sg, pages);
+	hdr->type = cpu_to_le32(type);
+	sg_init_table(cmd->sg, pages ?: 1);
+	if (!pages)
+		sg_set_buf(cmd->sg, hdr, req_len);
 	for (i = 0; i < pages; i++)
 		sg_set_page(&cmd->sg[i], vmalloc_to_page(cmd->req + i * PAGE_SIZE),
 			    min_t(size_t, PAGE_SIZE, req_len - i * PAGE_SIZE), 0);
 	return cmd;
-
-err_free:
-	vg_cmd_free(cmd);
-	return NULL;
 }
 
 /* The command @req, of whose header only the type counts. @res may be NULL. */
@@ -103,7 +95,7 @@ void vg_cmd_free(struct vg_cmd *cmd)
 	vg_backing_put(cmd->backing);
 	if (cmd->res)
 		vg_resource_put(cmd->res);
-	vg_chain_free(&cmd->chain);
+	kvfree(cmd->chain.range);
 	if (cmd->sg != &cmd->sg_one)
 		kfree(cmd->sg);
 	kvfree(cmd->req);
@@ -362,10 +354,16 @@ static void finish(struct vg_cmd *cmd)
 	mod_delayed_work(v->gpu->wq, &v->work, 0);
 }
 
-static void fail(struct vg_cmd *cmd, u32 error)
+/* What the hardware would have answered */
+static void set_answer(struct vg_cmd *cmd, u32 type)
 {
 	if (cmd->resp_len && !cmd->local)
-		cmd->resp->type = cpu_to_le32(error);
+		cmd->resp->type = cpu_to_le32(type);
+}
+
+static void fail(struct vg_cmd *cmd, u32 error)
+{
+	set_answer(cmd, error);
 	took_effect(cmd);
 	finish(cmd);
 }
@@ -380,12 +378,15 @@ module_param(lose, uint, 0644);
 static int submit(struct vg_gpu *gpu, struct vg_cmd *cmd)
 {
 	struct scatterlist in, *sgs[] = { cmd->sg, &in };
+	struct virtio_gpu_ctrl_hdr *hdr = cmd->req;
 	int ret;
 
 	if (!takes_effect(cmd))
 		return 0;
 	if (lose && cmd->guest && lose--)
 		return 1;
+	if (hdr->flags)		/* the guests' ids mean nothing to one another */
+		hdr->fence_id = cpu_to_le64(++gpu->fences);
 	if (cmd->resp_len)
 		sg_init_one(&in, cmd->resp, cmd->resp_len);
 	ret = virtqueue_add_sgs(gpu->vq[cmd->queue], sgs, 1, !!cmd->resp_len, cmd, GFP_ATOMIC);
@@ -435,7 +436,7 @@ static unsigned int submit_all(struct vg_gpu *gpu)
 	int ret;
 
 	lockdep_assert_held(&gpu->lock);
-	while (!gpu->stopped && gpu->num_running < DEPTH) {
+	while (!gpu->stopped && gpu->num_running < VG_DEPTH) {
 		cmd = pick(gpu);
 		if (!cmd)
 			break;
@@ -450,8 +451,7 @@ static unsigned int submit_all(struct vg_gpu *gpu)
 			fail(cmd, gpu->dead ? VIRTIO_GPU_RESP_ERR_UNSPEC :
 					      VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY);
 		} else {
-			if (cmd->resp_len && !cmd->local)
-				cmd->resp->type = cpu_to_le32(VIRTIO_GPU_RESP_OK_NODATA);
+			set_answer(cmd, VIRTIO_GPU_RESP_OK_NODATA);
 			finish(cmd);
 		}
 	}
@@ -508,10 +508,11 @@ static void retire(struct vg_gpu *gpu, struct vg_cmd *cmd)
 	gpu->num_running--;
 }
 
-/* What a command is of the work that it was done with, in pages and then some */
+/* What a command is of the work that it was done with, in pages or entries and then some */
 static u64 work_of(const struct vg_cmd *cmd)
 {
-	return 16 + (vg_cmd_failed(cmd) ? 0 : cmd->bytes >> PAGE_SHIFT);
+	return 16 + cmd->req_len / sizeof(struct virtio_gpu_mem_entry) +
+	       (vg_cmd_failed(cmd) ? 0 : cmd->bytes >> PAGE_SHIFT);
 }
 
 /* The hardware reports several commands at once: its time is theirs by size */
@@ -526,6 +527,7 @@ static void settle(struct vg_gpu *gpu, struct list_head *batch)
 	cmd = list_first_entry(batch, struct vg_cmd, node);
 	spent = ktime_to_ns(ktime_sub(now, max(cmd->submitted, since)));
 	gpu->last_done = now;
+	gpu->silent = 0;
 	list_for_each_entry(cmd, batch, node) {
 		struct vg_vgpu *v = cmd->v;
 
@@ -647,6 +649,16 @@ static void drop_waiting(struct vg_vgpu *v)
 	}
 }
 
+/* The hardware has hung on what it was told for a vGPU, which pays for that */
+static void strike(struct vg_vgpu *v)
+{
+	if (ktime_sub(ktime_get(), v->struck) >= VG_FORGIVEN)
+		v->strikes = 0;
+	v->strikes++;
+	v->struck = ktime_get();
+	v->vtime += price(v, jiffies_to_nsecs(HANG_TIME));
+}
+
 /*
  * The hardware has been reset: what it had waits again. What it knew of backings it has
  * forgotten: the memory is out of its reach. If it @hung, the command that it has had for
@@ -663,7 +675,8 @@ void vg_sched_requeue(struct vg_gpu *gpu, bool hung)
 	cancel_delayed_work(&gpu->watchdog);
 	cmd = list_first_entry_or_null(&gpu->running, struct vg_cmd, node);
 	if (hung && cmd) {
-		cmd->v->strikes += cmd->guest;
+		gpu->silent++;
+		strike(cmd->v);
 		retire(gpu, cmd);
 		fail(cmd, VIRTIO_GPU_RESP_ERR_UNSPEC);
 	}
@@ -679,7 +692,7 @@ void vg_sched_requeue(struct vg_gpu *gpu, bool hung)
 		list_for_each_entry(res, &v->hw_resources, hw_node)
 			if (res->hw_backing && res->hw_backing->state == VG_BACKING_ON)
 				res->hw_backing->state = VG_BACKING_NEW;
-		if (v->strikes >= VG_MAX_STRIKES)
+		if (vg_vgpu_banned(v))
 			drop_waiting(v);
 	}
 	spin_unlock_irq(&gpu->lock);

@@ -5,7 +5,6 @@
  *
  * BAR 1 holds the MSI-X table, which is the framework's; BAR 4 the rest, a page each.
  */
-#include <linux/atomic.h>
 #include <linux/device.h>
 #include <linux/errno.h>
 #include <linux/kernel.h>
@@ -422,7 +421,7 @@ static int add_cfg_window(struct mvgpu *vgpu)
 /*
  * Declare a vGPU to be a virtio-gpu.
  * Context: mvgpu_driver.init. vg_transport_reset() has to follow before the guest is let in.
- * Return: 0, -EINVAL, or an errno of the framework's builders.
+ * Return: 0, or an errno of the framework's builders.
  */
 int vg_transport_init(struct vg_transport *t, struct mvgpu *vgpu,
 		      const struct vg_transport_ops *ops, u64 offered, u32 config_size)
@@ -438,9 +437,6 @@ int vg_transport_init(struct vg_transport *t, struct mvgpu *vgpu,
 	static const struct mvgpu_bar_ops msix = { 1, 4 };	/* the table, and nothing else */
 	static const struct mvgpu_bar_ops modern = { 1, 4, modern_read, modern_write };
 
-	if ((void *)t != mvgpu_priv(vgpu) || config_size > AREA_SIZE ||
-	    (offered & BIT_ULL(VIRTIO_F_RING_RESET) && !ops->queue_reset))
-		return -EINVAL;
 	*t = (struct vg_transport){
 		.vgpu = vgpu,
 		.ops = ops,

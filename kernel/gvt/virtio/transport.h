@@ -19,7 +19,7 @@
 #define VG_QUEUE_SIZE		256	/* largest that is offered, and what reset restores */
 #define VG_CHAIN_MAX		1024	/* descriptors of a chain, indirect ones included */
 
-struct vg_desc;
+struct vring_desc;
 
 /* A split virtqueue of a guest */
 struct vg_queue {
@@ -32,7 +32,7 @@ struct vg_queue {
 	struct mvgpu *vgpu;
 	bool event_idx;			/* VIRTIO_RING_F_EVENT_IDX has been negotiated */
 	bool quiet;			/* the guest has been asked not to notify */
-	struct vg_desc *scratch;	/* for a chain's descriptors, while it is taken */
+	struct vring_desc *scratch;	/* for a chain's descriptors, while it is taken */
 	struct mvgpu_window *desc_win;	/* the descriptor table, for the CPU */
 	struct mvgpu_window *avail_win;
 	struct mvgpu_window *used_win;
@@ -48,7 +48,7 @@ struct vg_chain {
 	unsigned int num_in;		/* ranges that the device writes */
 	u64 out_len;			/* bytes in the former */
 	u64 in_len;			/* bytes in the latter */
-	struct mvgpu_range *range;	/* kvmalloced; vg_chain_free() */
+	struct mvgpu_range *range;	/* kvmalloced */
 };
 
 int vg_queue_enable(struct vg_queue *q, struct mvgpu *vgpu, bool event_idx);
@@ -58,7 +58,6 @@ void vg_queue_unpop(struct vg_queue *q);
 int vg_queue_push(struct vg_queue *q, u16 head, u32 written);
 int vg_queue_listen(struct vg_queue *q);
 int vg_queue_wants_irq(struct vg_queue *q);
-void vg_chain_free(struct vg_chain *chain);
 
 /* Read what the guest has put into a chain. -EINVAL if that is shorter. */
 static inline int vg_chain_read(struct vg_queue *q, const struct vg_chain *chain, u64 offset,
@@ -81,15 +80,9 @@ struct vg_transport;
 struct vg_transport_ops {
 	/* The guest resets the device: forget all that it has asked for. No queue is enabled. */
 	void (*reset)(struct vg_transport *t);
-	/*
-	 * The guest resets one queue, which has been disabled: forget the chains that came
-	 * from it. NULL if VIRTIO_F_RING_RESET is not offered.
-	 */
+	/* The guest resets a queue, which has been disabled: forget the chains from it */
 	void (*queue_reset)(struct vg_transport *t, unsigned int queue);
-	/*
-	 * There may be something in a queue. Called with mvgpu.lock held, and nothing else;
-	 * must not wait for vg_transport.lock.
-	 */
+	/* There may be something in a queue; must not wait for vg_transport.lock */
 	void (*notify)(struct vg_transport *t, unsigned int queue);
 	/* The device configuration; @offset + @size lies in it */
 	u32 (*config_read)(struct vg_transport *t, u32 offset, unsigned int size);

@@ -29,7 +29,6 @@ static void vg_reset(struct vg_transport *t)
 	vg_resources_drop(v);
 	while ((cmd = vg_cmd_pop_done(v)))
 		vg_cmd_free(cmd);
-	WRITE_ONCE(v->strikes, 0);
 	atomic_set(&v->events, 0);
 }
 

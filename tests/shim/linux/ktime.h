@@ -13,6 +13,8 @@ ktime_t ktime_get(void);
 #define ktime_sub(a, b)		((a) - (b))
 #define ktime_to_ns(t)		(t)
 
+#define NSEC_PER_SEC		1000000000L
+
 #define div_u64(a, b)		((u64)(a) / (u32)(b))
 #define div64_u64(a, b)		((u64)(a) / (u64)(b))
 

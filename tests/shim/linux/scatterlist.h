@@ -26,6 +26,12 @@ static inline void sg_init_one(struct scatterlist *sg, void *buf, unsigned int l
 	*sg = (struct scatterlist){ buf, len, true };
 }
 
+static inline void sg_set_buf(struct scatterlist *sg, void *buf, unsigned int len)
+{
+	sg->addr = buf;
+	sg->len = len;
+}
+
 /* @page is from vmalloc_to_page() */
 static inline void sg_set_page(struct scatterlist *sg, struct page *page, unsigned int len,
 			       unsigned int offset)

@@ -11,29 +11,31 @@ use Exporter 'import';
 
 our @EXPORT = qw(iommu virtio_gpu combinations);
 
-# How L1's IOMMU is set up; what it says when a DMA address is bad, and what it must have
-# said about its mode
+# How L1's IOMMU is set up; what it says when a DMA address is bad, what it must have said
+# about its mode, and what sysfs says of the GPU's domain
 my %iommu = (
-	none => { iommu => 'none' },
+	none => { iommu => 'none', type => qr/^no group$/ },
 	strict => {
 		iommu => 'intel,caching-mode=off', append => 'iommu.strict=1',
 		fault => qr/DMAR: \[DMA Read.*fault addr 0x0*12345000/,
-		said => qr/iommu: DMA domain TLB invalidation policy: strict/,
+		said => qr/iommu: DMA domain TLB invalidation policy: strict/, type => qr/^DMA$/,
 	},
 	lazy => {
 		iommu => 'intel,caching-mode=off', append => 'iommu.strict=0',
 		fault => qr/DMAR: \[DMA Read.*fault addr 0x0*12345000/,
-		said => qr/iommu: DMA domain TLB invalidation policy: lazy/,
+		said => qr/iommu: DMA domain TLB invalidation policy: lazy/, type => qr/^DMA-FQ$/,
 	},
 	passthrough => {
 		iommu => 'intel,caching-mode=off', append => 'iommu=pt',
-		said => qr/iommu: Default domain type: Passthrough/,
+		said => qr/iommu: Default domain type: Passthrough/, type => qr/^identity$/,
 	},
 	# QEMU loses the address on its way into the event log.
-	amd => { iommu => 'amd', fault => qr/AMD-Vi: Event logged \[IO_PAGE_FAULT/ },
+	amd => {
+		iommu => 'amd', fault => qr/AMD-Vi: Event logged \[IO_PAGE_FAULT/, type => qr/^DMA/,
+	},
 	virtio => {
 		iommu => 'virtio',
-		fault => qr/virtio_iommu.*fault from EP \d+ at 0x0*12345000/,
+		fault => qr/virtio_iommu.*fault from EP \d+ at 0x0*12345000/, type => qr/^DMA/,
 	},
 );
 
