@@ -15,7 +15,7 @@ VM_TESTS := $(sort $(wildcard tests/vm/*.t))
 IGT_TESTS := $(filter %-igt.t,$(VM_TESTS))
 CHAIN := $(filter-out $(IGT_TESTS),$(VM_TESTS))
 # What takes long, for check-full alone
-LONG := %-guides.t %-share.t %-viommu.t %-life.t
+LONG := %-guides.t %-share.t %-revoke.t %-viommu.t %-life.t
 # Three Debian releases, each of which builds and installs the packages
 PACKAGE_TESTS := tests/deb.t
 TESTS := $(filter-out $(PACKAGE_TESTS),$(sort $(wildcard tests/*.t tests/unit/*.t tests/fuzz/*.t))) \
@@ -101,6 +101,7 @@ check-full: check		## every kernel, recent QEMU: the slower tests too
 	done
 	MVGPU_FULL=1 MVGPU_KERNEL=7.2 MVGPU_ROOT=full tests/run $(IGT_TESTS)
 	tests/run $(PACKAGE_TESTS)
+	@tests/vm/demo
 
 bench:				## what direct BARs and mappings of guest memory are worth
 	@$(PROVISION) deps check

@@ -325,6 +325,8 @@ my @mutants = (
 	 'virtio_command_test'],
 	['weights do not count', 'sched.c',
 	 qr/mvgpu_weight\(v->vgpu\)/, '100', 'virtio_command_test'],
+	['several large commands are in the way', 'sched.c',
+	 qr/gpu->running_bytes < VG_BYTES/, 'true', 'virtio_command_test'],
 	['who is idle saves up', 'sched.c',
 	 qr/v->vtime = max\(v->vtime, v->gpu->vtime\);/, ';', 'virtio_command_test'],
 	['the hardware\'s memory has no quota', 'resource.c',

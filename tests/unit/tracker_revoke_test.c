@@ -348,13 +348,16 @@ static void quarantined_while_built(void **state)
 {
 	struct held h = { .n = 3, .write = true }, other;
 	unsigned int i;
+	int ret;
 
 	for (i = 0; i < h.n; i++)
 		h.range[i] = (struct mvgpu_range){ PAGE(i * 16), PAGE(8) };
 	shim_vmm_map(0, 48, 16, RW);
 	assert_int_equal(map_one(&other, 0, PAGE(48)), 0);
 	shim_hook_alloc(2, unmap_meanwhile);
-	assert_int_equal(map_ranges(&h), -EFAULT);
+	/* the latter if this machine took long over the unmapping */
+	ret = map_ranges(&h);
+	assert_true(ret == -EFAULT || ret == -EAGAIN);
 	assert_int_equal(atomic64_read(&vgpu.t.stats.quarantines), 48);
 	assert_int_equal(other.revoked, 1);
 	mvgpu_unmap(other.m);

@@ -840,6 +840,30 @@ static void sizes(void **state)
 	stop_two();
 }
 
+/* Who comes has not to wait for several large ones */
+static void large(void **state)
+{
+	const struct virtio_gpu_transfer_to_host_2d req = {
+		.hdr.type = CMD(TRANSFER_TO_HOST_2D), .resource_id = 1, .r = { 0, 0, 1024, 1024 },
+	};
+	unsigned int i;
+
+	(void)state;
+	start(1);
+	assert_ok(put_create(1, 1024, 1024));
+	for (i = 0; i < VG_DEPTH; i++)
+		put(&req, sizeof(req));
+	go();
+	for (i = 0; i < VG_DEPTH; i++) {
+		hw_settle();
+		assert_int_equal(hw_pending(VG_CONTROLQ), 1);
+		hw_run(VG_CONTROLQ, 1);
+	}
+	hw_settle();
+	assert_int_equal(used(), 1 + VG_DEPTH);
+	stop();
+}
+
 /* Who was idle has not saved anything up */
 static void idle(void **state)
 {
@@ -1426,6 +1450,7 @@ int main(void)
 		cmocka_unit_test(gone),
 		cmocka_unit_test(weights),
 		cmocka_unit_test(sizes),
+		cmocka_unit_test(large),
 		cmocka_unit_test(idle),
 		cmocka_unit_test(rectangles),
 		cmocka_unit_test(memory),

@@ -56,12 +56,13 @@ subtest 'weights' => sub {
 
 	is scalar(() = $said =~ /^\d+ commands$/mg), 2, 'both floods end in order';
 	note $said;
-	# Nobody knows the scheduler's account of time from outside, but what has been read.
-	for ([0, 'time'], [2, 'bytes']) {
-		my ($i, $of) = @$_;
-		cmp_ok abs($equal->[$i] / $equal->[$i + 1] - 1), '<', 0.1,
+	# Time is the scheduler's own account. What has been read is seen from outside, and a
+	# byte need not take one as long as the other.
+	for ([0, 'time', 0.1], [2, 'bytes', 0.3]) {
+		my ($i, $of, $within) = @$_;
+		cmp_ok abs($equal->[$i] / $equal->[$i + 1] - 1), '<', $within,
 			sprintf 'equal weights: %s 1 to %.2f', $of, $equal->[$i + 1] / $equal->[$i];
-		cmp_ok abs($third->[$i + 1] / $third->[$i] / 3 - 1), '<', 0.1,
+		cmp_ok abs($third->[$i + 1] / $third->[$i] / 3 - 1), '<', $within,
 			sprintf 'weights 1 to 3: %s 1 to %.2f', $of, $third->[$i + 1] / $third->[$i];
 	}
 	my $complaint = $rig->run("echo 0 >$dir[0]/weight");
@@ -83,6 +84,40 @@ subtest 'one floods, one is at leisure' => sub {
 	note $said;
 	cmp_ok $flood, '>=', 0.9 * $burner,
 		"updates beside a flood: $flood, beside a busy processor: $burner";
+};
+
+# The third time it is told by its device's status, and its VMM is served no more than its guest
+subtest 'one makes the GPU hang' => sub {
+	my $said = $rig->must(<<~EOF, timeout => 300);
+		$client --leisure 45 20 $uuids[1] >/tmp/leisure &
+		neighbour=\$!
+		$client --singly 3 $uuids[0] >/tmp/singly 2>&1 &
+		guilty=\$!
+		until grep -q READY /tmp/singly; do sleep 0.1; done
+		for lines in 2 3 4; do
+			kill -STOP \$neighbour; sleep 1
+			echo 1 >/sys/module/mvgpu_virtio/parameters/lose
+			kill -USR1 \$guilty
+			until [ \$(cat /sys/module/mvgpu_virtio/parameters/lose) = 0 ]; do sleep 0.1; done
+			kill -CONT \$neighbour
+			until [ \$(wc -l </tmp/singly) -ge \$lines ]; do sleep 0.1; done
+		done
+		wait \$guilty; echo guilty \$?
+		wait \$neighbour; echo neighbour \$?
+		cat /tmp/singly /tmp/leisure
+		timeout 10 $client --hold $uuids[0] >/tmp/again 2>&1
+		grep -q HOLDING /tmp/again || echo none again
+		EOF
+
+	note $said;
+	like $said, qr/^READY\n0x1200\n0x1200\nBROKEN$/m, 'two errors, then the device needs a reset';
+	like $said, qr/^guilty 0$/m, 'nothing else is wrong with it';
+	like $said, qr/^neighbour 0$/m, 'all that the neighbour asks for is answered';
+	my ($done, $of) = $said =~ /^(\d+) of (\d+) updates/m;
+	cmp_ok $done, '>', $of / 3, "it goes on between the resets: $done of $of updates";
+	like $said, qr/^none again$/m, 'the next VMM gets no further';
+	$rig->remove_vgpu($uuids[0]);
+	$uuids[0] = $rig->create_vgpu($bdf, 'virtio-pci-1h128m');
 };
 
 my @guests = map {

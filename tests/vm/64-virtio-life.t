@@ -3,7 +3,8 @@
 #
 # Guests that come and go in every way, at once, on one virtio-gpu: one is reset in a loop, one
 # is killed in mid-transfer, one has its driver unbound and bound. A fourth, with two vGPUs,
-# keeps two pictures all the while; when one of those changes, the other stays.
+# keeps two pictures all the while; when one of those changes, the other stays. And guests on
+# the last of as many heads as there can be, and on none.
 # MVGPU_FULL=1 takes more rounds.
 
 use v5.36;
@@ -127,4 +128,28 @@ for my $uuid (@uuids) {
 }
 is room(), $room, 'the parent has as much room as in the beginning';
 $rig->end_virtio;
+
+subtest 'sixteen heads, and none' => sub {
+	my $rig = MVGPU::Rig->new(gpus => ['virtio-gpu-pci,max_outputs=16,id=gpu0']);
+	my $bdf = $rig->boot_virtio;
+
+	$rig->must("echo \$((9 * 256 << 20)) >/sys/bus/pci/devices/$bdf/mvgpu/memory");
+	my @uuids = map { $rig->create_vgpu($bdf, 'virtio-pci-2h256m') } 1 .. 8;
+	is $rig->must("cat /sys/bus/pci/devices/$bdf/mdev_supported_types/virtio-pci-1h64m/available_instances"),
+		0, 'all heads are taken';
+	push @uuids, $rig->create_vgpu($bdf, 'virtio-pci-0h32m');
+	my @guests = map { $rig->guest(name => $_->[0], vgpu => $_->[1], modules => ['virtio_gpu'],
+		nowait => 1) } [last => $uuids[7]], [headless => $uuids[8]];
+	$_->wait_boot for @guests;
+	my ($last, $headless) = @guests;
+	my $picture = $last->draw('the last', '', head => 1);
+	$rig->shows($picture, 'the last head shows it', device => 'gpu0', head => 15);
+	$headless->ok('ls /sys/bus/virtio/drivers/virtio_gpu | grep -q ^virtio',
+		'the stock driver has a vGPU without heads');
+	$headless->fails('grep -qx connected /sys/class/drm/card*-*/status', 'which connects nothing');
+	$_->clean_dmesg for @guests;
+	$_->shutdown for @guests;
+	$rig->remove_vgpu($_) for @uuids;
+	$rig->end_virtio;
+};
 done_testing;

@@ -9,8 +9,6 @@
 #include <linux/slab.h>
 #include "gpu.h"
 
-#define BURST	256	/* chains that one run of the work item takes */
-
 /* The fixed part of every command that we know */
 union req {
 	struct virtio_gpu_ctrl_hdr hdr;
@@ -285,17 +283,14 @@ static int answer_all(struct vg_vgpu *v)
 	return 0;
 }
 
-/* 1 if there is more to take, 0 if not, or as reply() */
+/* Take what there is, as far as there may be more to answer. Returns as reply(). */
 static int take_all(struct vg_vgpu *v, unsigned int queue)
 {
 	struct vg_queue *q = &v->t.queue[queue];
 	struct vg_chain chain;
-	unsigned int n;
 	int ret;
 
-	for (n = 0; q->enabled && v->taken[queue] - v->answered[queue] < VG_MAX_COMMANDS; n++) {
-		if (n == BURST)
-			return 1;
+	while (q->enabled && v->taken[queue] - v->answered[queue] < VG_MAX_COMMANDS) {
 		ret = vg_queue_pop(q, &chain);
 		if (ret > 0) {
 			ret = handle(v, q, queue, &chain);
@@ -318,23 +313,21 @@ static void serve(struct vg_vgpu *v)
 {
 	struct vg_transport *t = &v->t;
 	unsigned int i;
-	int ret, more;
+	int ret;
 
 	lockdep_assert_held(&t->lock);
 	if (vg_vgpu_banned(v))
 		vg_transport_broken(t, "the GPU has hung on its commands");
 	ret = answer_all(v);
-	for (i = 0; i < VG_NUM_QUEUES && ret >= 0; i++) {
-		more = take_all(v, i);
-		ret = more < 0 ? more : ret | more;
-	}
+	for (i = 0; i < VG_NUM_QUEUES && !ret; i++)
+		ret = take_all(v, i);
 	for (i = 0; i < VG_NUM_QUEUES; i++)
 		if (t->queue[i].enabled)
 			vg_transport_queue_irq(t, &t->queue[i]);
-	if (ret < 0 && !try_later(ret))
-		vg_transport_broken(t, "its queue or what is in it is not the guest's memory");
+	if (try_later(ret))
+		mod_delayed_work(v->gpu->wq, &v->work, 1);
 	else if (ret)
-		mod_delayed_work(v->gpu->wq, &v->work, ret > 0 ? 0 : 1);
+		vg_transport_broken(t, "its queue or what is in it is not the guest's memory");
 }
 
 /* A vGPU's work item */

@@ -27,6 +27,7 @@
 #include <linux/ktime.h>
 #include <linux/list.h>
 #include <linux/scatterlist.h>
+#include <linux/sizes.h>
 #include <linux/spinlock.h>
 #include <linux/virtio.h>
 #include <linux/virtio_gpu.h>
@@ -38,6 +39,7 @@
 
 #define VG_MAX_HEADS		VIRTIO_GPU_MAX_SCANOUTS
 #define VG_DEPTH		4	/* commands that the hardware has at once */
+#define VG_BYTES		SZ_4M	/* and no more if it has so much to read */
 #define VG_MAX_ENTRIES		16384	/* of a backing, as QEMU has it */
 /* Quotas of a vGPU, beside its type's memory */
 #define VG_MAX_RESOURCES	16384
@@ -192,6 +194,7 @@ struct vg_gpu {
 	struct list_head ready;		/* vGPUs that have commands waiting */
 	struct list_head running;	/* commands that it has, by age */
 	unsigned int num_running;
+	u64 running_bytes;		/* guest memory that it reads for these */
 	ktime_t oldest_since;		/* when the first of these became the first */
 	ktime_t last_done;		/* when it last finished a command */
 	unsigned int silent;		/* times that it has hung since */

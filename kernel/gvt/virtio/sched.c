@@ -5,8 +5,8 @@
  * Weighted fair queueing by the hardware's time. A vGPU pays for a command when it is
  * submitted, by what its commands have taken so far, and settles when it is executed. The
  * one that has had the least for its weight is next; one that was idle starts where the
- * others are. Few commands are with the hardware at once, so that whoever comes has not
- * long to wait.
+ * others are. Few commands are with the hardware at once, and fewer large ones, so that
+ * whoever comes has not long to wait.
  */
 #include <linux/mm.h>
 #include <linux/moduleparam.h>
@@ -387,8 +387,7 @@ static int submit(struct vg_gpu *gpu, struct vg_cmd *cmd)
 		return 1;
 	if (hdr->flags)		/* the guests' ids mean nothing to one another */
 		hdr->fence_id = cpu_to_le64(++gpu->fences);
-	if (cmd->resp_len)
-		sg_init_one(&in, cmd->resp, cmd->resp_len);
+	sg_init_one(&in, cmd->resp, cmd->resp_len);
 	ret = virtqueue_add_sgs(gpu->vq[cmd->queue], sgs, 1, !!cmd->resp_len, cmd, GFP_ATOMIC);
 	if (ret) {
 		untake_effect(cmd, false);
@@ -412,6 +411,7 @@ static void start(struct vg_gpu *gpu, struct vg_cmd *cmd)
 		gpu->oldest_since = cmd->submitted;
 		mod_delayed_work(gpu->wq, &gpu->watchdog, HANG_TIME);
 	}
+	gpu->running_bytes += cmd->bytes;
 	list_add_tail(&cmd->node, &gpu->running);
 }
 
@@ -436,7 +436,7 @@ static unsigned int submit_all(struct vg_gpu *gpu)
 	int ret;
 
 	lockdep_assert_held(&gpu->lock);
-	while (!gpu->stopped && gpu->num_running < VG_DEPTH) {
+	while (!gpu->stopped && gpu->num_running < VG_DEPTH && gpu->running_bytes < VG_BYTES) {
 		cmd = pick(gpu);
 		if (!cmd)
 			break;
@@ -506,6 +506,7 @@ static void retire(struct vg_gpu *gpu, struct vg_cmd *cmd)
 {
 	list_del_init(&cmd->node);
 	gpu->num_running--;
+	gpu->running_bytes -= cmd->bytes;
 }
 
 /* What a command is of the work that it was done with, in pages or entries and then some */

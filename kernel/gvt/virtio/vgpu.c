@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* vgpu.c - struct vg_vgpu: a vGPU's life, and its device configuration */
-#include <linux/sizes.h>
 #include <linux/virtio_config.h>
 #include <linux/virtio_ring.h>
 #include "gpu.h"

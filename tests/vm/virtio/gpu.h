@@ -164,6 +164,7 @@ void bench_close(struct bench *b);
 /* -------- modes that are no tests -------- */
 int flood(const struct env *env);
 int leisure(const struct env *env);
+int transfer_singly(const struct env *env);
 int hold_picture(const struct env *env);
 int lose_picture(const struct env *env);
 

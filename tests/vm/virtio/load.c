@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
  * Owns what virtio-test does that is no test: guests that ask for all of the GPU's time, for
- * a little of it at regular times, for a picture to stay, or for its memory to go.
+ * a little of it at regular times or when told to, for a picture to stay, or for its memory to
+ * go.
  */
 #include <signal.h>
 #include <stdio.h>
@@ -133,6 +134,47 @@ int leisure(const struct env *env)
 	return 0;
 }
 
+static void block_turn(sigset_t *turn)
+{
+	sigemptyset(turn);
+	sigaddset(turn, SIGUSR1);
+	sigprocmask(SIG_BLOCK, turn, NULL);
+}
+
+/**
+ * transfer_singly() - transfer a picture at each SIGUSR1, for a GPU that hangs on it
+ * @env: the command line: how often, and the vGPU
+ *
+ * Says READY, what is answered each time but for the last, and BROKEN if the device then says
+ * that it needs to be reset.
+ *
+ * Return: an exit status.
+ */
+int transfer_singly(const struct env *env)
+{
+	struct virtio_gpu_transfer_to_host_2d transfer = transfer_req(1, SMALL, SMALL);
+	unsigned int n = strtoul(env->arg, NULL, 10);
+	sigset_t turn;
+	struct gpu g;
+	int nr;
+
+	block_turn(&turn);
+	gpu_open(&g, env, 0);
+	make_picture(&g, 1, SMALL, SMALL, IOVA + ROOM);
+	for (printf("READY\n"); n--;) {
+		fflush(stdout);
+		OK(!sigwait(&turn, &nr), "sigwait");
+		if (n)
+			printf("0x%x\n", ask(&g, &transfer, sizeof(transfer)));
+		else
+			send(&g, CONTROL, &transfer, sizeof(transfer), sizeof(transfer.hdr));
+	}
+	BREAKS(&g, "what the GPU hangs on");
+	printf("BROKEN\n");
+	gpu_close(&g);
+	return 0;
+}
+
 /**
  * hold_picture() - show a picture until somebody ends us
  * @env: the command line
@@ -198,9 +240,7 @@ int lose_picture(const struct env *env)
 		fprintf(stderr, "virtio-test: %s are no colours\n", env->arg);
 		return 2;
 	}
-	sigemptyset(&turn);
-	sigaddset(&turn, SIGUSR1);
-	sigprocmask(SIG_BLOCK, &turn, NULL);
+	block_turn(&turn);
 	gpu_open(&g, env, 0);
 	p = map_backing(&g, size);
 	paint(p, edge, colour[0]);

@@ -17,6 +17,7 @@ static const struct client client = {
 		"usage: virtio-test [OPTION]... UUID NEIGHBOUR\n"
 		"       virtio-test --flood SECONDS WIDTHxHEIGHT UUID\n"
 		"       virtio-test --leisure SECONDS RATE UUID\n"
+		"       virtio-test --singly TIMES UUID\n"
 		"       virtio-test --hold UUID\n"
 		"       virtio-test --lose FIRST,SECOND UUID\n"
 		"\n"
@@ -27,6 +28,8 @@ static const struct client client = {
 		"  --leisure SECONDS\n"
 		"                   update a small picture RATE times a second; print how often that\n"
 		"                   was done and how long it took\n"
+		"  --singly TIMES   transfer a picture at each SIGUSR1, and print what is answered; in the\n"
+		"                   end the device is broken\n"
 		"  --hold           show a picture until killed\n"
 		"  --lose FIRST,SECOND\n"
 		"                   show a picture of one colour until killed; at each SIGUSR1, take its\n"
@@ -38,6 +41,7 @@ static const struct client client = {
 		{ "silent", .groups = silent_groups, .nr = 2 },
 		{ "flood", true, .run = flood, .nr = 2 },
 		{ "leisure", true, .run = leisure, .nr = 2 },
+		{ "singly", true, .run = transfer_singly, .nr = 1 },
 		{ "hold", .run = hold_picture, .nr = 1 },
 		{ "lose", true, .run = lose_picture, .nr = 1 },
 	},
