@@ -107,10 +107,8 @@ static u32 forward(struct vg_vgpu *v, const union req *req, size_t len, __le32 *
 	*cmd = vg_cmd_new(v, req, len, res, VG_NO_EFFECT, GFP_KERNEL_ACCOUNT);
 	if (!*cmd)
 		return VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY;
-	if (res->is_blob)
+	if (r && res->is_blob)
 		(*cmd)->bytes = le64_to_cpu(res->blob.size);
-	else if (req->hdr.type == cpu_to_le32(VIRTIO_GPU_CMD_TRANSFER_TO_HOST_2D))
-		(*cmd)->bytes = 4ull * le32_to_cpu(r->width) * le32_to_cpu(r->height);
 	return 0;
 }
 
@@ -231,7 +229,8 @@ static bool again(struct vg_cmd *cmd)
 {
 	struct vg_resource *res = cmd->res;
 
-	if (!res || cmd->backing || cmd->retried || !vg_cmd_failed(cmd) ||
+	if (!res || cmd->backing || cmd->retried || !vg_cmd_failed(cmd) || vg_vgpu_banned(cmd->v) ||
+	    (cmd->effect == VG_SCANS_OUT && cmd->v->head[cmd->head].asked_res != res) ||
 	    vg_resource_find(cmd->v, res->id) != res ||
 	    (vg_resource_misses(res, cmd->hdr.type) && vg_resource_back_again(res)) ||
 	    cmd->came_back == res->came_back)
@@ -316,7 +315,7 @@ static void serve(struct vg_vgpu *v)
 	int ret;
 
 	lockdep_assert_held(&t->lock);
-	if (vg_vgpu_banned(v))
+	if (t->status && vg_vgpu_banned(v))	/* a reset has to be seen to be over */
 		vg_transport_broken(t, "the GPU has hung on its commands");
 	ret = answer_all(v);
 	for (i = 0; i < VG_NUM_QUEUES && !ret; i++)

@@ -396,13 +396,15 @@ void vg_resources_drop(struct vg_vgpu *v)
 	struct vg_cmd *cmd;
 	unsigned long id;
 
-	/* each leaves the list when its own command has been executed */
-	list_for_each_entry_safe(res, next, &v->hw_resources, hw_node) {
-		cmd = let_go_cmd(res, VG_UNREFS, GFP_KERNEL_ACCOUNT | __GFP_NOFAIL);
-		cmd->backing = hw_backing_get(res);
-		vg_cmd_queue(cmd);
-	}
-	vg_sched_wait(v, false);
+	/* each leaves the list when its own command has been executed, and not dropped */
+	do {
+		list_for_each_entry_safe(res, next, &v->hw_resources, hw_node) {
+			cmd = let_go_cmd(res, VG_UNREFS, GFP_KERNEL_ACCOUNT | __GFP_NOFAIL);
+			cmd->backing = hw_backing_get(res);
+			vg_cmd_queue(cmd);
+		}
+		vg_sched_wait(v, false);
+	} while (!list_empty(&v->hw_resources));
 	xa_for_each(&v->resources, id, res)
 		forget(res);
 }

@@ -54,6 +54,7 @@ struct vg_cmd *vg_cmd_new(struct vg_vgpu *v, const void *req, size_t len,
 			  struct vg_resource *res, enum vg_effect effect, gfp_t gfp)
 {
 	const struct virtio_gpu_ctrl_hdr *hdr = req;
+	const struct virtio_gpu_transfer_to_host_2d *xfer = req;
 	u32 type = le32_to_cpu(hdr->type);
 	size_t resp_len = type == VIRTIO_GPU_CMD_RESOURCE_ASSIGN_UUID ?
 			  sizeof(struct virtio_gpu_resp_resource_uuid) : sizeof(*hdr);
@@ -62,6 +63,8 @@ struct vg_cmd *vg_cmd_new(struct vg_vgpu *v, const void *req, size_t len,
 	if (!cmd)
 		return NULL;
 	memcpy(cmd->req + sizeof(*hdr), hdr + 1, len - sizeof(*hdr));
+	if (type == VIRTIO_GPU_CMD_TRANSFER_TO_HOST_2D)
+		cmd->bytes = 4ull * le32_to_cpu(xfer->r.width) * le32_to_cpu(xfer->r.height);
 	vg_cmd_set_res(cmd, res, effect);
 	return cmd;
 }
@@ -657,7 +660,7 @@ static void strike(struct vg_vgpu *v)
 		v->strikes = 0;
 	v->strikes++;
 	v->struck = ktime_get();
-	v->vtime += price(v, jiffies_to_nsecs(HANG_TIME));
+	v->vtime += price(v, ktime_to_ns(ktime_sub(ktime_get(), v->gpu->oldest_since)));
 }
 
 /*
@@ -683,6 +686,7 @@ void vg_sched_requeue(struct vg_gpu *gpu, bool hung)
 	}
 	list_for_each_entry_safe_reverse(cmd, next, &gpu->running, node) {
 		retire(gpu, cmd);
+		cmd->v->vtime -= cmd->charged;
 		untake_effect(cmd, true);
 		add_waiting(cmd, true);
 	}
