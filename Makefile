@@ -13,7 +13,9 @@ PROVISION := tests/vm/provision
 VM_TESTS := $(sort $(wildcard tests/vm/*.t))
 # IGT takes as long as most of the others together
 IGT_TESTS := $(filter %-igt.t,$(VM_TESTS))
-CHAIN := $(filter-out $(IGT_TESTS),$(VM_TESTS))
+# Brings its own kernel and root
+HOST_TESTS := $(filter %-libvirt.t,$(VM_TESTS))
+CHAIN := $(filter-out $(IGT_TESTS) $(HOST_TESTS),$(VM_TESTS))
 # What takes long, for check-full alone
 LONG := %-guides.t %-share.t %-revoke.t %-viommu.t %-life.t
 # Three Debian releases, each of which builds and installs the packages
@@ -100,7 +102,7 @@ check-full: check		## every kernel, recent QEMU: the slower tests too
 		MVGPU_FULL=1 MVGPU_KERNEL=$$k MVGPU_ROOT=full tests/run $(CHAIN) || exit 1; \
 	done
 	MVGPU_FULL=1 MVGPU_KERNEL=7.2 MVGPU_ROOT=full tests/run $(IGT_TESTS)
-	tests/run $(PACKAGE_TESTS)
+	tests/run $(PACKAGE_TESTS) $(HOST_TESTS)
 	@tests/vm/demo
 
 bench:				## what direct BARs and mappings of guest memory are worth
@@ -139,7 +141,7 @@ deb:				## build the Debian packages, into $(O)/deb
 	rm -rf $(O)/deb
 	mkdir -p $(O)/deb/mvgpu
 	tar -c $(PACKAGED) | tar -x -C $(O)/deb/mvgpu
-	cd $(O)/deb/mvgpu && env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL dpkg-buildpackage -us -uc
+	cd $(O)/deb/mvgpu && env -u O -u MAKEFLAGS -u MFLAGS -u MAKELEVEL dpkg-buildpackage -us -uc
 	rm -rf $(O)/deb/mvgpu
 	lintian --allow-root --fail-on error,warning $(O)/deb/*.changes
 

@@ -121,6 +121,14 @@ sub _vgpus($self)
 	return ref $of ? @$of : $of;
 }
 
+# Every character on the serial line is an exit to an emulated hypervisor: the boot's
+# chatter stays in the log buffer.
+sub kernel_line($self)
+{
+	return 'console=ttyS0 earlyprintk=ttyS0 loglevel=5 panic=-1 mitigations=off tsc=reliable '
+		. 'iomem=relaxed random.trust_cpu=on ' . ($self->{append} // '');
+}
+
 sub _command($self)
 {
 	my $ports = "/dev/virtio-ports/g$self->{slot}{number}";
@@ -137,10 +145,7 @@ sub _command($self)
 		'-machine', "q35$machine", '-m', $self->{mem} // 256, '-smp', $self->{smp} // 1,
 		qw(-nodefaults -no-user-config -nic none -vga none -display none -no-reboot),
 		'-kernel', "/rig/vmlinuz-$self->{release}", '-initrd', $initrd,
-		# Every character on the serial line is an exit to an emulated
-		# hypervisor: the boot's chatter stays in the log buffer.
-		'-append', 'console=ttyS0 earlyprintk=ttyS0 loglevel=5 panic=-1 mitigations=off tsc=reliable '
-			. "iomem=relaxed random.trust_cpu=on $iommu_append " . ($self->{append} // ''),
+		'-append', $self->kernel_line . " $iommu_append",
 		# Before the devices that are to lie behind it
 		($iommu_device ? ('-device', $iommu_device) : ()),
 		'-chardev', "pipe,id=console,path=$ports.console", '-serial', 'chardev:console',

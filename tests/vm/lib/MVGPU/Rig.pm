@@ -31,6 +31,7 @@ use Cwd qw(abs_path);
 use File::Basename qw(dirname);
 use MVGPU::Agent;
 use MVGPU::Channel;
+use MVGPU::Domain;
 use MVGPU::Guest;
 use MVGPU::Initramfs;
 use MVGPU::Machine;
@@ -55,7 +56,8 @@ my %iommu = (
 # gpus		QEMU device strings, the physical GPUs
 # iommu		none, intel, amd or virtio, with options: 'intel,caching-mode=on'
 # variant	of our modules, a build for tests: see provision
-# root		host: this machine's own files; full: a Debian root with QEMU 11
+# root		host: this machine's own files; full: a Debian root with QEMU 11; libvirt: a
+#		disk with Debian 13, libvirt and our packages, which systemd runs
 # mem, smp	of L1; timeout: seconds for any one wait
 # append	for L1's kernel line; args: for L0's QEMU
 # log		called with a line for each step
@@ -162,8 +164,20 @@ sub _initrd($self)
 	$ramfs->add_file('/agent', "$here/guest/agent", 0755);
 	# Devices behind it are not probed before its driver is there.
 	$ramfs->add_modules(qw(virtio_pci virtio_iommu)) if $self->{iommu} =~ /^virtio/;
-	$ramfs->add_modules(qw(virtio_pci virtio_console 9pnet_virtio 9p overlay));
+	$ramfs->add_modules(qw(virtio_pci virtio_console 9pnet_virtio 9p),
+		$self->has_disk ? qw(virtio_blk ext4) : 'overlay');
 	return $ramfs->write($self->{machine}->dir . '/initrd');
+}
+
+sub has_disk($self) { return $self->{root} eq 'libvirt' }
+
+# L1's files, for QEMU
+sub _root($self, $modules)
+{
+	return ('-drive', 'if=virtio,format=raw,snapshot=on,file=' . $self->provision('libvirt'))
+		if $self->has_disk;
+	my $root = $self->{root} eq 'full' ? $self->provision('root') : '/';
+	return (_share('root', $root, ',readonly=on'), _share('modules', $modules, ',readonly=on'));
 }
 
 sub _share($tag, $path, $mode)
@@ -188,7 +202,6 @@ sub _command($self)
 {
 	my ($kernel, $release) = $self->kernel_of;
 	my $dir = $self->{machine}->dir;
-	my $root = $self->{root} eq 'full' ? $self->provision('root') : '/';
 	my ($iommu, $iommu_options) = split /,/, $self->{iommu}, 2;
 	my ($iommu_device, $iommu_append) = ($iommu{$iommu} // die "no such IOMMU: $iommu\n")->@*;
 	my $level = $ENV{MVGPU_VERBOSE} ? 8 : 5;
@@ -206,12 +219,12 @@ sub _command($self)
 		# Emulation is slow at times: stalls that are none must not count.
 		'-append', "console=ttyS0 loglevel=$level panic=-1 mitigations=off tsc=reliable "
 			. 'no_timer_check rcupdate.rcu_cpu_stall_timeout=120 watchdog_thresh=60 '
-			. "random.trust_cpu=on log_buf_len=4M $iommu_append $self->{append}",
+			. "random.trust_cpu=on log_buf_len=4M $iommu_append $self->{append}"
+			. ($self->has_disk ? ' root=/dev/vda systemd.show_status=no' : ''),
 		($iommu_device ? ('-device', $iommu_device) : ()),
 		'-serial', 'file:' . $self->{machine}->console,
 		'-qmp', "unix:$dir/qmp,server=on,wait=off",
-		_share('root', $root, ',readonly=on'),
-		_share('modules', "$kernel/usr/lib/modules", ',readonly=on'),
+		$self->_root("$kernel/usr/lib/modules"),
 		_share('repo', $repo, ',readonly=on'),
 		_share('rig', $self->{machine}->share, ''),
 		'-device', 'virtio-serial-pci,id=ports,max_ports=31',
@@ -250,13 +263,32 @@ sub boot($self)
 	} } 0 .. SLOTS - 1];
 
 	$self->{agent} = MVGPU::Agent->new($connect->('agent'));
-	$self->{agent}->ready($self->{timeout})
-		// $self->trouble($self->alive ? "no agent within $self->{timeout} s"
-			: 'died while booting');
+	$self->_wait_boot;
 	$self->{boot_seconds} = time - $start;
 	$self->say(sprintf 'L1 is up: Linux %s, %s', $self->release, $self->{iommu} eq 'none'
 		? 'no IOMMU' : "IOMMU $self->{iommu}");
 	return $self;
+}
+
+sub _wait_boot($self)
+{
+	$self->{agent}->ready($self->{timeout})
+		// $self->trouble($self->alive ? "no agent within $self->{timeout} s"
+			: 'died while booting');
+	$self->must('systemctl is-system-running --wait || :') if $self->has_disk;
+}
+
+# Boots L1 again, if it has a disk: what it has written there is kept, its guests are not.
+sub reboot($self)
+{
+	delete @$self{qw(kvm loaded)};
+	$_->{guest} = undef for $self->{slots}->@*;
+	# QEMU takes it for the end otherwise.
+	$self->qmp('set-action', { reboot => 'reset' });
+	# The agent may be gone before it can answer.
+	$self->{agent}->send('systemctl reboot', $self->{timeout}) // $self->trouble("doesn't answer");
+	$self->_wait_boot;
+	$self->qmp('set-action', { reboot => 'shutdown' });
 }
 
 sub boot_seconds($self) { return $self->{boot_seconds} }
@@ -530,12 +562,18 @@ sub no_leaks($self, %o)
 # mem, smp, cpu, accel (kvm), append, timeout
 # programs	to put into its /bin; files => {path => from}
 # nowait => 1	returns at once; $guest->wait_boot waits
-sub guest($self, %o)
+sub guest($self, %o) { return $self->_start_guest('MVGPU::Guest', %o) }
+
+# The same as a domain of libvirt; of those, it has name, vgpu, display, modules, mem, append,
+# timeout, programs, files and nowait, and ramfb => 1, which shows what comes before the driver.
+sub domain($self, %o) { return $self->_start_guest('MVGPU::Domain', %o) }
+
+sub _start_guest($self, $class, %o)
 {
 	my ($slot) = grep { !$_->{guest} } $self->{slots}->@*;
 
 	die "all @{[SLOTS]} guest slots are taken\n" unless $slot;
-	my $guest = MVGPU::Guest->new($self, $slot, name => "g$slot->{number}", %o);
+	my $guest = $class->new($self, $slot, name => "g$slot->{number}", %o);
 	$slot->{guest} = $guest->{name};
 	$guest->start;
 	$guest->wait_boot unless $o{nowait};
