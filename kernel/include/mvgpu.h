@@ -197,6 +197,10 @@ struct mvgpu_area {
  *	is certain; after an errno the memory stays put until the revoke callback returns.
  *	The hardware must not be told again of what mvgpu_mapping_revoked() then says.
  *	Runs without the vGPU's lock and beside other hooks; may sleep. NULL if it can't be.
+ * @resume: the host has been suspended, and the hardware may have forgotten everything:
+ *	bring it up as @probe did. Then the framework gives it its memory back, and its screen
+ *	by @present. Nothing else runs meanwhile but what is on workqueues that are not
+ *	freezable: all that uses the hardware is to be on freezable ones. May be NULL.
  */
 struct mvgpu_driver {
 	const char *name;
@@ -212,6 +216,7 @@ struct mvgpu_driver {
 	int (*scanout)(struct mvgpu *vgpu, struct mvgpu_scanout *so);
 	int (*present)(struct mvgpu_parent *parent, const struct mvgpu_scanout *so, u64 base);
 	int (*quiesce)(struct mvgpu *vgpu);
+	void (*resume)(struct mvgpu_parent *parent);
 	/* private: owned by the framework */
 	struct mdev_driver mdev;
 	struct pci_driver pci;

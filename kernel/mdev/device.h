@@ -126,6 +126,7 @@ struct mvgpu_maps {
  *	parent's screen_lock, so either is enough to read it. Its mapping is NULL.
  * @shown: the plane region shows that
  * @gone: the parent is leaving: hooks are not called any more
+ * @saved: the slice while the parent sleeps, NULL if there is nothing to keep
  * @exits: trapped BAR accesses since creation
  * @priv: the vendor driver's data
  */
@@ -160,6 +161,7 @@ struct mvgpu {
 	struct mvgpu_scanout scanout;
 	bool shown;
 	bool gone;
+	void *saved;
 	atomic64_t exits;
 	void *priv;
 };
@@ -192,6 +194,7 @@ struct mvgpu_parent_type {
  * @lock: see above
  * @vgpus: the vGPUs carved from it
  * @leaving: no vGPU may be added any more
+ * @reset_method: the first of its PCI function's, which has none while it is a parent
  * @budget: what there is to share
  * @vram: kernel mapping of it, write-combined
  * @carved: a bit per MVGPU_CARVE_UNIT of the aperture or, without one, per vGPU, set
@@ -217,6 +220,7 @@ struct mvgpu_parent {
 	struct mutex lock;	/* see the lock order */
 	struct list_head vgpus;
 	bool leaving;
+	u8 reset_method;
 	struct mvgpu_budget budget;
 	void __iomem *vram;
 	unsigned long *carved;
@@ -266,6 +270,7 @@ void mvgpu_maps_orphan(struct mvgpu *vgpu);
 /* screen.c */
 void mvgpu_screen_update(struct mvgpu *vgpu);
 void mvgpu_screen_leave(struct mvgpu *vgpu);
+void mvgpu_screen_again(struct mvgpu_parent *parent);
 int mvgpu_screen_query(struct mvgpu *vgpu, struct vfio_device_gfx_plane_info *plane);
 int mvgpu_screen_choose(struct mvgpu_parent *parent, struct mvgpu *vgpu);
 struct attribute *mvgpu_screen_add_parent(struct mvgpu_parent *parent);
@@ -274,6 +279,8 @@ void mvgpu_screen_del_parent(struct mvgpu_parent *parent);
 #if MVGPU_HAVE_LOGGING
 extern const struct vfio_log_ops mvgpu_log_ops;	/* logging.c */
 #endif
+
+extern const struct dev_pm_ops mvgpu_power_ops;	/* power.c */
 
 /* shrink.c */
 int mvgpu_shrink_init(struct mvgpu *vgpu);

@@ -243,6 +243,26 @@ static int parent_add_attributes(struct mvgpu_parent *parent)
 	return sysfs_create_group(&parent->dev->kobj, &parent->group);
 }
 
+/*
+ * A reset would lose what guests have under way, and no driver can refuse one that has begun:
+ * so there is none to choose, unless an operator insists and writes to reset_method.
+ */
+static void forbid_resets(struct mvgpu_parent *parent)
+{
+	struct pci_dev *pdev = to_pci_dev(parent->dev);
+
+	parent->reset_method = pdev->reset_methods[0];
+	pdev->reset_methods[0] = 0;
+}
+
+static void allow_resets(struct mvgpu_parent *parent)
+{
+	struct pci_dev *pdev = to_pci_dev(parent->dev);
+
+	if (!pdev->reset_methods[0])
+		pdev->reset_methods[0] = parent->reset_method;
+}
+
 static void parent_free(struct mvgpu_parent *parent)
 {
 	if (parent->vram)
@@ -298,6 +318,7 @@ struct mvgpu_parent *mvgpu_register_parent(struct device *dev, struct mvgpu_driv
 	ret = parent_add_attributes(parent);
 	if (ret)
 		goto err_screen;
+	forbid_resets(parent);
 	ret = mdev_register_parent(&parent->mdev, dev, &drv->mdev, parent->mdev_types,
 				   drv->num_types);
 	if (ret)
@@ -305,6 +326,7 @@ struct mvgpu_parent *mvgpu_register_parent(struct device *dev, struct mvgpu_driv
 	return parent;
 
 err_attributes:
+	allow_resets(parent);
 	sysfs_remove_group(&dev->kobj, &parent->group);
 err_screen:
 	mvgpu_screen_del_parent(parent);
@@ -336,6 +358,7 @@ void mvgpu_unregister_parent(struct mvgpu_parent *parent)
 		mvgpu_device_orphan(vgpu);
 	mutex_unlock(&parent->lock);
 	mdev_unregister_parent(&parent->mdev);
+	allow_resets(parent);
 	parent_free(parent);
 }
 EXPORT_SYMBOL_GPL(mvgpu_unregister_parent);
@@ -438,6 +461,7 @@ int __mvgpu_register_driver(struct mvgpu_driver *drv, struct module *owner,
 		.id_table = drv->pci_ids,
 		.probe = parent_probe,
 		.remove = parent_remove,
+		.driver.pm = pm_sleep_ptr(&mvgpu_power_ops),
 	};
 	ret = mdev_register_driver(&drv->mdev);
 	if (ret || !drv->pci_ids)

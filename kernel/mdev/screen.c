@@ -173,6 +173,15 @@ void mvgpu_screen_leave(struct mvgpu *vgpu)
 	mutex_unlock(&parent->screen_lock);
 }
 
+/* The hardware has forgotten what its screen shows */
+void mvgpu_screen_again(struct mvgpu_parent *parent)
+{
+	mutex_lock(&parent->screen_lock);
+	if (parent->has_screen)
+		present(parent, parent->foreground);
+	mutex_unlock(&parent->screen_lock);
+}
+
 static struct mvgpu_parent *attr_to_parent(struct device_attribute *attr)
 {
 	return container_of(attr, struct mvgpu_parent, foreground_attr);

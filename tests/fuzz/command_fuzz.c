@@ -11,7 +11,6 @@
 #define REGION(i)	(0x100000ull + 0x20000 * (i))
 #define MAX_ENTRIES	4		/* of a backing */
 
-static struct workqueue_struct *wq;	/* the hardware's */
 static bool there[NUM_REGIONS];
 
 enum {
@@ -158,13 +157,10 @@ static void *helper(void *arg)
 	}
 	if (help->how == TAKES_NONE)
 		return NULL;
-	if (help->how == FAILS) {
-		mutex_lock(&gpu.recovery);
+	if (help->how == FAILS)
 		hw_fail();
-		mutex_unlock(&gpu.recovery);
-	} else {
+	else
 		hw_restart(help->how == HANGS);
-	}
 	hw_at_once(true);
 	return NULL;
 }
@@ -200,6 +196,12 @@ static void map(unsigned int i)
 	if (!there[i])
 		shim_vmm_map(REGION(i), REGION_PAGES, 1 + i * 5, RW);
 	there[i] = true;
+}
+
+static void modes(u64 how)
+{
+	hw_set_mode(how % HW_SCANOUTS, how / 16 * 80, how * 10);
+	hw_settle();
 }
 
 static void reset(u64 how)
@@ -287,9 +289,7 @@ static void step(struct fuzz_input *in)
 		bar_write(4, DEVICE + (how & 12), 4, how >> 4);
 		break;
 	case MODES:
-		gpu.scanout[how % HW_SCANOUTS].width = how * 20;
-		gpu.scanout[how % HW_SCANOUTS].height = how * 10;
-		vg_display_changed(&one);
+		waits(how >> 2 & 3, modes, how);
 		break;
 	case FAIL_ALLOC:
 		shim_fail_alloc(how);
@@ -301,9 +301,7 @@ static void step(struct fuzz_input *in)
 		hw_at_once(how & 1);
 		break;
 	case FAIL:
-		mutex_lock(&gpu.recovery);
 		hw_fail();
-		mutex_unlock(&gpu.recovery);
 		break;
 	case UNPLUG:
 		fuzz_memory(fuzz_gone);
@@ -322,7 +320,6 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
 	(void)argc;
 	(void)argv;
-	wq = alloc_workqueue("fuzz", 0, 0);
 	hw_offers = UUID | BLOB;
 	return 0;
 }
@@ -333,7 +330,7 @@ void fuzz_one(struct fuzz_input *in)
 
 	for (i = 0; i < NUM_REGIONS; i++)
 		map(i);
-	hw_start(wq);
+	fuzz_check(!hw_start());
 	fuzz_check(!vgpu_start(3));
 	guest_drive();
 	while (in->left)

@@ -209,7 +209,8 @@ static void *run_worker(void *arg)
 	return NULL;
 }
 
-struct workqueue_struct *alloc_workqueue(const char *name, unsigned int flags, int max_active)
+struct workqueue_struct *alloc_workqueue(const char *name, unsigned int flags, int max_active,
+					 ...)
 {
 	struct workqueue_struct *wq = kzalloc(sizeof(*wq), GFP_KERNEL);
 	int i;
@@ -236,6 +237,7 @@ bool queue_work(struct workqueue_struct *wq, struct work_struct *work)
 		for (link = &wq->first; *link; link = &(*link)->next)
 			;
 		work->next = NULL;
+		work->wq = wq;
 		*link = work;
 		work->pending = true;
 		queued = true;
@@ -292,6 +294,22 @@ static bool unqueue(struct workqueue_struct *wq, struct work_struct *work)
 	work->pending = false;
 	pthread_mutex_unlock(&wq->mutex);
 	return was;
+}
+
+bool cancel_work_sync(struct work_struct *work)
+{
+	struct workqueue_struct *wq = work->wq;
+	bool was;
+
+	shim_might_sleep("cancel_work_sync()");
+	if (!wq)
+		return false;
+	was = unqueue(wq, work);
+	pthread_mutex_lock(&wq->mutex);
+	while (work->running)
+		pthread_cond_wait(&wq->cond, &wq->mutex);
+	pthread_mutex_unlock(&wq->mutex);
+	return unqueue(wq, work) || was;
 }
 
 bool mod_delayed_work(struct workqueue_struct *wq, struct delayed_work *work,
@@ -494,6 +512,14 @@ void rcu_read_unlock(void)
 		return;
 	__atomic_sub_fetch(&rcu_readers, 1, __ATOMIC_ACQ_REL);
 	rcu_free();
+}
+
+/* Longer than the real one may take: until there is no reader at all */
+void synchronize_rcu(void)
+{
+	shim_might_sleep("synchronize_rcu()");
+	while (__atomic_load_n(&rcu_readers, __ATOMIC_ACQUIRE))
+		usleep(10);
 }
 
 void shim_kfree_rcu(void *ptr, struct rcu_head *head)

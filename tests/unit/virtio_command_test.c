@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
  * virtio_command_test.c - a guest's commands on their way to a physical virtio-gpu and back:
- * kernel/gvt/virtio/{command,resource,display,sched,vgpu}.c
+ * kernel/gvt/virtio/{command,resource,display,sched,vgpu,gpu}.c
  */
 #include <drm/drm_fourcc.h>
 #include "virtio_hw.h"
@@ -16,8 +16,6 @@
 #define MS		1000000ll
 #define ALL		UINT_MAX
 
-static struct workqueue_struct *wq;
-
 static void map_picture(void)
 {
 	shim_vmm_map(PICTURE, PICTURE_PAGES, 5, RW);
@@ -27,8 +25,7 @@ static void start(unsigned int type)
 {
 	guest_start();
 	map_picture();
-	wq = alloc_workqueue("test", 0, 0);
-	hw_start(wq);
+	assert_int_equal(hw_start(), 0);
 	assert_int_equal(vgpu_start(type), 0);
 	guest_drive();
 	shim_said("");
@@ -47,7 +44,6 @@ static void stop(void)
 	vgpu_stop();
 	assert_int_equal(hw.num_res, 0);
 	hw_stop();
-	destroy_workqueue(wq);
 	unit_stop();
 }
 
@@ -241,6 +237,16 @@ static struct vg_resource *resource(u32 id)
 	return res;
 }
 
+/* It is told of, and the hardware answers */
+static void set_mode(unsigned int head, u32 width, u32 height)
+{
+	bool was = hw_at_once(true);
+
+	hw_set_mode(head, width, height);
+	hw_settle();
+	hw_at_once(was);
+}
+
 /* A resource with a backing */
 static void picture(u32 id)
 {
@@ -369,9 +375,7 @@ static void display(void **state)
 	unsigned int at;
 
 	start(3);
-	gpu.scanout[1].width = 1024;
-	gpu.scanout[1].height = 768;
-	vg_display_changed(&one);
+	set_mode(1, 1024, 768);
 	assert_int_equal(bar_read(4, DEVICE, 4), VIRTIO_GPU_EVENT_DISPLAY);
 	bar_write(4, DEVICE + 4, 4, VIRTIO_GPU_EVENT_DISPLAY);
 	assert_int_equal(bar_read(4, DEVICE, 4), 0);
@@ -388,6 +392,86 @@ static void display(void **state)
 	assert_ok(put_scanout(1, 1));
 	assert_int_not_equal(hw.scanout[2], 0);
 	assert_int_equal(hw.scanout[1], 0);
+	stop();
+}
+
+/* Whether the guest is told that somebody looks at its head */
+static bool is_enabled(unsigned int head)
+{
+	unsigned int at = put_simple(CMD(GET_DISPLAY_INFO), 0);
+
+	assert_int_equal(ask(at), VIRTIO_GPU_RESP_OK_DISPLAY_INFO);
+	return guest_get(GUEST_RESP(at) + 24 + 24 * head + 16, 4);
+}
+
+/* What the guest has been told of since it last was asked */
+static bool was_told(void)
+{
+	bool was = bar_read(4, DEVICE, 4) & VIRTIO_GPU_EVENT_DISPLAY;
+
+	bar_write(4, DEVICE + 4, 4, VIRTIO_GPU_EVENT_DISPLAY);
+	return was;
+}
+
+/* The physical heads' windows are resized, closed and opened, and others' are */
+static void hotplug(void **state)
+{
+	unsigned int raised;
+
+	(void)state;
+	start(3);
+	assert_true(is_enabled(0) && is_enabled(1));
+	bar_write(4, VIRTIO_PCI_COMMON_MSIX, 2, 0);
+	raised = pci.raised;
+	set_mode(1, 1024, 768);
+	assert_int_equal(hw.config.events_read, 0);
+	assert_int_equal(pci.raised, raised + 1);
+	assert_int_equal(pci.vector, 0);
+	assert_true(was_told());
+	assert_true(is_enabled(0) && is_enabled(1));
+	set_mode(1, 0, 0);
+	assert_true(was_told());
+	assert_true(!is_enabled(0) && is_enabled(1));
+	/* it can be shown something all the same */
+	picture(1);
+	assert_ok(put_scanout(0, 1));
+	set_mode(1, 640, 480);
+	assert_true(was_told());
+	assert_true(is_enabled(0));
+	set_mode(0, 640, 480);
+	set_mode(1, 640, 480);
+	assert_false(was_told());
+	/* what it was before it had a mode */
+	set_mode(1, 1280, 800);
+	assert_true(was_told());
+	set_mode(1, 0, 0);
+	assert_true(was_told());
+	assert_false(is_enabled(0));
+	stop();
+}
+
+/*
+ * The answer to our own question comes with those to guests' commands, and whoever asked
+ * goes on before these have been dealt with
+ */
+static void together(void **state)
+{
+	unsigned int i;
+
+	(void)state;
+	start(1);
+	picture(1);
+	for (i = 0; i < 500; i++) {
+		put_flush(1);
+		go();
+		hw_set_mode(0, 640 + i, 480);
+		while (hw_pending(VG_CONTROLQ) != 2)
+			usleep(10);
+		put_flush(1);
+		guest_notify(VG_CONTROLQ);
+		assert_int_equal(hw_run(VG_CONTROLQ, ALL), 3);
+		hw_settle();
+	}
 	stop();
 }
 
@@ -512,9 +596,9 @@ static bool detach_waits(void)
 {
 	bool waits;
 
-	spin_lock_irq(&gpu.lock);
-	waits = !list_empty(&gpu.urgent);
-	spin_unlock_irq(&gpu.lock);
+	spin_lock_irq(&gpu->lock);
+	waits = !list_empty(&gpu->urgent);
+	spin_unlock_irq(&gpu->lock);
 	return waits;
 }
 
@@ -686,6 +770,49 @@ static void hang(void **state)
 	stop();
 }
 
+/* The host is suspended under what takes its time: that is no hang, nor is the pause */
+static void suspend(void **state)
+{
+	unsigned int at[2];
+
+	start(1);
+	picture(1);
+	at[0] = put_transfer(1);
+	at[1] = put_flush(1);
+	go();
+	shim_advance(2000 * HZ / 1000 * MS);
+	virtio_device_freeze(&hw.vdev);
+	shim_advance(60000 * HZ / 1000 * MS);
+	hw_settle();
+	assert_int_equal(used(), 2);
+	virtio_device_restore(&hw.vdev);
+	run();
+	assert_int_equal(answer(at[0]), OK);
+	assert_int_equal(answer(at[1]), OK);
+	assert_int_equal(one.strikes, 0);
+	stop();
+}
+
+/* Hardware that answers in between may hang as often as it likes */
+static void forgiven(void **state)
+{
+	unsigned int i;
+
+	(void)state;
+	start(1);
+	picture(1);
+	for (i = 0; i < VG_MAX_STRIKES + 2; i++) {
+		put_flush(1);
+		go();
+		hw_restart(true);
+		hw_settle();
+		run();
+		assert_ok(put_flush(1));
+		shim_advance(601 * 1000 * MS);
+	}
+	stop();
+}
+
 static bool needs_reset(void)
 {
 	return bar_read(4, VIRTIO_PCI_COMMON_STATUS, 1) & VIRTIO_CONFIG_S_NEEDS_RESET;
@@ -718,7 +845,7 @@ static void strikes(void **state)
 	hw_at_once(true);
 	/* that a reset is over can be seen */
 	bar_write(4, VIRTIO_PCI_COMMON_STATUS, 1, 0);
-	mod_delayed_work(wq, &one.work, 0);
+	mod_delayed_work(gpu->wq, &one.work, 0);
 	hw_settle();
 	assert_int_equal(bar_read(4, VIRTIO_PCI_COMMON_STATUS, 1), 0);
 	guest_drive();
@@ -762,6 +889,24 @@ static void strikes_late(void **state)
 	stop();
 }
 
+/* What was to let go of memory when nothing more was done, has: nothing is left in the end */
+static void strikes_dropped(void **state)
+{
+	unsigned int i;
+
+	start(1);
+	put_create(1, 64, 64);
+	put_create(2, 64, 64);
+	put_attach(2, PICTURE, 1);
+	go();
+	for (i = 0; i < VG_MAX_STRIKES; i++) {
+		hw_restart(true);
+		hw_settle();
+	}
+	assert_true(needs_reset());
+	stop();
+}
+
 /* What it has to be told again may be what it hangs on */
 static void strikes_again(void **state)
 {
@@ -795,6 +940,259 @@ static void gone(void **state)
 	stop();
 }
 
+/* ---- hardware that lies ---- */
+
+#define HANG	(5 * HZ * MS)
+
+/* Nothing is left of hardware that was not taken, and it reaches nothing */
+static void assert_refused_gpu(int ret, const char *why)
+{
+	long allocs = shim_allocs_alive();
+
+	shim_said("");
+	assert_int_equal(hw_start(), ret);
+	assert_true(shim_said(why));
+	assert_int_equal(shim_allocs_alive(), allocs);
+	assert_false(hw.on);
+}
+
+static void lies(void **state)
+{
+	const struct {
+		u32 scanouts;
+		u64 lacks;
+		bool not_pci, not_adopted;
+		int ret;
+		const char *why;
+	} lie[] = {
+		{ 0, 0, false, false, -EINVAL, "it claims to have 0 heads" },
+		{ 17, 0, false, false, -EINVAL, "it claims to have 17 heads" },
+		{ UINT_MAX, 0, false, false, -EINVAL, "heads" },
+		{ 4, BIT_ULL(VIRTIO_F_VERSION_1), false, false, -ENODEV, "legacy" },
+		{ 4, BIT_ULL(VIRTIO_RING_F_INDIRECT_DESC), false, false, -ENODEV, "indirect" },
+		{ 4, 0, true, false, -ENODEV, "not on the PCI bus" },
+		{ 4, 0, false, true, -ENODEV, "" },
+	};
+	unsigned int i;
+
+	(void)state;
+	guest_start();
+	for (i = 0; i < ARRAY_SIZE(lie); i++) {
+		hw_scanouts = lie[i].scanouts;
+		hw_lacks = lie[i].lacks;
+		hw_not_pci = lie[i].not_pci;
+		hw_not_adopted = lie[i].not_adopted;
+		assert_refused_gpu(lie[i].ret, lie[i].why);
+		assert_int_equal(hw.resets, 0);
+	}
+	hw_lacks = 0;
+	hw_not_pci = false;
+	hw_not_adopted = false;
+	for (hw_scanouts = 1; hw_scanouts <= 16; hw_scanouts += 15) {
+		assert_int_equal(hw_start(), 0);
+		assert_int_equal(hw.budget.heads, hw_scanouts);
+		hw_stop();
+	}
+	hw_scanouts = HW_SCANOUTS;
+	unit_stop();
+}
+
+static bool time_stops;
+
+static void *time_flies(void *arg)
+{
+	while (!__atomic_load_n(&time_stops, __ATOMIC_ACQUIRE)) {
+		usleep(1000);
+		shim_advance(HZ * MS);
+	}
+	return arg;
+}
+
+static pthread_t begin_time(void)
+{
+	pthread_t thread;
+
+	time_stops = false;
+	pthread_create(&thread, NULL, time_flies, NULL);
+	return thread;
+}
+
+static void end_time(pthread_t thread)
+{
+	__atomic_store_n(&time_stops, true, __ATOMIC_RELEASE);
+	pthread_join(thread, NULL);
+}
+
+/* Probing it fails half-way, and in every allocation */
+static void half_way(void **state)
+{
+	pthread_t thread;
+	unsigned int i;
+	int ret;
+
+	(void)state;
+	guest_start();
+	hw.fail_find = 1;
+	assert_refused_gpu(-ENOENT, "");
+	hw_no_parent = -EBUSY;
+	assert_refused_gpu(-EBUSY, "");
+	assert_int_equal(hw.resets, 1);
+	hw_no_parent = 0;
+
+	hw_is_silent = true;
+	thread = begin_time();
+	assert_refused_gpu(-EIO, "it does not say what its heads are");
+	end_time(thread);
+	assert_int_equal(hw.resets, 3);
+	hw_is_silent = false;
+
+	for (i = 1; ; i++) {
+		long allocs = shim_allocs_alive();
+
+		shim_fail_alloc(i);
+		ret = hw_start();
+		if (!ret)
+			break;
+		assert_int_equal(ret, -ENOMEM);
+		assert_int_equal(shim_allocs_alive(), allocs);
+	}
+	assert_in_range(i, 3, 20);
+	shim_fail_alloc(0);
+	hw_stop();
+	unit_stop();
+}
+
+/* What the hardware says of its heads when it is asked again */
+static void asked_again(void **state)
+{
+	unsigned int i;
+
+	(void)state;
+	start(1);
+	for (i = 0; i < 2; i++) {
+		hw_set_mode(1, 1024 + i, 768);
+		while (hw_pending(VG_CONTROLQ) != 1)
+			usleep(100);
+		assert_int_equal(hw.config.events_read, 0);
+		if (i) {
+			hw_restart(true);
+		} else {
+			hw.refuse = ERR(UNSPEC);
+			hw_run(VG_CONTROLQ, 1);
+			hw.refuse = 0;
+		}
+		while (hw_pending(VG_CONTROLQ) != 1)
+			usleep(100);
+		hw_run(VG_CONTROLQ, 1);
+		hw_settle();
+		assert_true(was_told());
+		assert_int_equal(one.head[0].width, 1024 + i);
+	}
+	/* what is no event is no question */
+	hw.config.events_read = ~VIRTIO_GPU_EVENT_DISPLAY;
+	hw.driver->config_changed(&hw.vdev);
+	hw_settle();
+	assert_int_equal(hw_pending(VG_CONTROLQ), 0);
+	stop();
+}
+
+/* It does not come back */
+static void no_queues(void **state)
+{
+	unsigned int at;
+
+	(void)state;
+	start(1);
+	picture(1);
+	at = put_flush(1);
+	go();
+	hw.fail_find = 1;
+	shim_advance(HANG);
+	hw_settle();
+	assert_true(shim_said("does not come back"));
+	assert_int_equal(answer(at), ERR(UNSPEC));
+	assert_int_equal(ask(put_flush(1)), ERR(UNSPEC));
+	assert_false(hw.on);
+	shim_vmm_unmap(PICTURE);
+	map_picture();
+	stop();
+}
+
+/* Nobody may reset it now */
+static void busy(void **state)
+{
+	unsigned int at;
+
+	(void)state;
+	start(1);
+	at = put_create(1, 64, 64);
+	go();
+	mutex_lock(&hw.pdev.dev.mutex);
+	shim_advance(HANG);
+	hw_settle();
+	assert_int_equal(hw.resets, 0);
+	mutex_unlock(&hw.pdev.dev.mutex);
+	shim_advance(HZ * MS);
+	hw_settle();
+	assert_int_equal(hw.resets, 2);
+	run();
+	assert_int_equal(answer(at), ERR(UNSPEC));
+	stop();
+}
+
+/* Pulled out while it has commands: who waits goes on, whoever notices */
+static void pulled(void **state)
+{
+	unsigned int at[2];
+
+	(void)state;
+	start(1);
+	picture(1);
+	at[0] = put_transfer(1);
+	at[1] = put_flush(1);
+	go();
+	hw_unplug();
+	shim_advance(HANG);
+	hw_settle();
+	assert_int_equal(answer(at[0]), ERR(UNSPEC));
+	assert_int_equal(answer(at[1]), ERR(UNSPEC));
+	shim_vmm_unmap(PICTURE);
+	assert_int_equal(ask(put_transfer(1)), ERR(UNSPEC));
+	map_picture();
+	stop();
+	assert_int_equal(hw.resets, 0);
+}
+
+/* Its driver is unbound with a vGPU left, since it is gone or in order but silent */
+static void unbound(void **state)
+{
+	pthread_t thread;
+	unsigned int i;
+
+	(void)state;
+	for (i = 0; i < 2; i++) {
+		start(1);
+		picture(1);
+		put_transfer(1);
+		go();
+		if (i)
+			thread = begin_time();
+		else
+			hw_unplug();
+		hw_leave = vgpu_go;
+		hw_listen(false);
+		mutex_lock(&hw.pdev.dev.mutex);
+		hw.driver->remove(&hw.vdev);
+		mutex_unlock(&hw.pdev.dev.mutex);
+		hw_leave = NULL;
+		assert_false(hw.on);
+		if (i)
+			end_time(thread);
+		hw_unbound();
+		unit_stop();
+	}
+}
+
 /* ---- shares ---- */
 
 static struct mvgpu second;
@@ -806,7 +1204,7 @@ static void start_two(unsigned int weight)
 	start(1);
 	memset(&two, 0, sizeof(two));
 	two.vgpu = &second;
-	vg_vgpu_account(&two, &gpu);
+	vg_vgpu_account(&two, gpu);
 	mutex_init(&two.t.lock);
 	hw.weight[1] = weight;
 }
@@ -910,6 +1308,54 @@ static void idle(void **state)
 	share(8);
 	assert_in_range(share(40), 17, 23);
 	stop_two();
+}
+
+/* It never answers again, whoever's commands it gets: after three resets, it is given up */
+static void silent(void **state)
+{
+	unsigned int i, at[6];
+
+	(void)state;
+	start_two(100);
+	blank(&two, 1);
+	for (i = 0; i < ARRAY_SIZE(at); i++)
+		at[i] = put_create(1 + i, 64, 64);
+	go();
+	for (i = 1; i <= VG_MAX_STRIKES; i++) {
+		shim_advance(HANG);
+		hw_settle();
+		assert_int_equal(hw.resets, 2 * i);
+		assert_true(shim_said("does not answer"));
+	}
+	assert_int_not_equal(used(), ARRAY_SIZE(at));
+	shim_advance(HANG);
+	hw_settle();
+	assert_int_equal(hw.resets, 2 * VG_MAX_STRIKES + 1);
+	assert_true(shim_said("does not come back"));
+	assert_int_equal(used(), ARRAY_SIZE(at));
+	for (i = 0; i < ARRAY_SIZE(at); i++)
+		assert_int_equal(answer(at[i]), ERR(UNSPEC));
+	assert_false(needs_reset());
+	assert_int_equal(ask(put_create(9, 1, 1)), ERR(UNSPEC));
+	guest_drive();
+	stop_two();
+	assert_false(hw.on);
+}
+
+/* And the VMM has its memory back */
+static void silent_detach(void **state)
+{
+	pthread_t vmm, thread;
+
+	(void)state;
+	start(1);
+	picture(1);
+	vmm = begin_unmap(1);
+	thread = begin_time();
+	end_unmap(vmm);
+	end_time(thread);
+	map_picture();
+	stop();
 }
 
 /* ---- what the hardware needn't check ---- */
@@ -1473,6 +1919,8 @@ int main(void)
 		cmocka_unit_test(fences),
 		cmocka_unit_test(nonsense),
 		cmocka_unit_test(display),
+		cmocka_unit_test(hotplug),
+		cmocka_unit_test(together),
 		cmocka_unit_test(plane),
 		cmocka_unit_test(revoked),
 		cmocka_unit_test(revoked_in_line), cmocka_unit_test(retry),
@@ -1481,10 +1929,22 @@ int main(void)
 		cmocka_unit_test(queue_reset),
 		cmocka_unit_test(recovery),
 		cmocka_unit_test(hang),
+		cmocka_unit_test(suspend),
+		cmocka_unit_test(forgiven),
 		cmocka_unit_test(strikes),
 		cmocka_unit_test(strikes_again),
 		cmocka_unit_test(strikes_late),
+		cmocka_unit_test(strikes_dropped),
 		cmocka_unit_test(gone),
+		cmocka_unit_test(lies),
+		cmocka_unit_test(half_way),
+		cmocka_unit_test(asked_again),
+		cmocka_unit_test(no_queues),
+		cmocka_unit_test(busy),
+		cmocka_unit_test(pulled),
+		cmocka_unit_test(unbound),
+		cmocka_unit_test(silent),
+		cmocka_unit_test(silent_detach),
 		cmocka_unit_test(weights),
 		cmocka_unit_test(sizes),
 		cmocka_unit_test(large),

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * virtio_hw.h - a physical virtio-gpu, what gpu.c makes of it, and a vGPU with a driver
+ * virtio_hw.h - a physical virtio-gpu on the virtio and PCI buses, and a vGPU with a driver
  *
  * The hardware executes commands when a test says so, or at once. It has a model of what
  * it has been told and ends the program if it is told of an id that nobody has created,
- * of memory that is not mapped for it, or has such memory when it is asked.
+ * of memory that is not mapped for it, or has such memory when it is asked; and if it is
+ * reset when it is gone, or its queues are used after they have been deleted.
  */
 #ifndef VIRTIO_HW_H
 #define VIRTIO_HW_H
@@ -16,6 +17,8 @@ static struct vg_vgpu one;
 #define transport	one.t
 #include "virtio_pci.h"
 
+#include <linux/module.h>
+#include <linux/pci.h>
 #include <linux/virtio_config.h>
 #include <linux/virtio_pci.h>
 
@@ -51,18 +54,32 @@ struct hw_queue {
 	unsigned int added, told, done, got;
 };
 
-static struct vg_gpu gpu;
+static struct vg_gpu *gpu;		/* while gpu.c has it */
 
-static u64 hw_offers;			/* feature bits, from hw_start() on */
+/* What it claims to be, from hw_start() on */
+static u64 hw_offers, hw_lacks;		/* feature bits that others have not, or have */
+static u32 hw_scanouts = HW_SCANOUTS;
+static bool hw_not_pci, hw_not_adopted, hw_is_silent;
+static int hw_no_parent;		/* the framework's errno */
 static u32 guest_takes = UINT_MAX;	/* of these, from guest_drive() on */
 
 static struct {
 	pthread_mutex_t lock;		/* all that follows */
+	struct virtio_driver *driver;
 	struct virtio_device vdev;
+	struct pci_dev pdev;
+	struct virtio_gpu_config config;
+	struct virtio_gpu_display_one mode[HW_SCANOUTS];
+	bool listens, changed;		/* the bus, to changes of the configuration */
+	bool queues;			/* there are */
+	bool gone;
 	struct hw_queue q[VG_NUM_QUEUES];
+	vq_callback_t *callback;
 	bool on, at_once, busy;
 	u32 refuse;			/* how to answer: VIRTIO_GPU_RESP_ERR_* or HW_SHORT */
 	unsigned int fail_add;		/* the nth buffer is not taken */
+	unsigned int fail_find;		/* the nth time, there are no queues */
+	unsigned int resets;
 	struct hw_res res[HW_IDS];
 	unsigned int num_res;		/* that are there */
 	u8 uuids;			/* it has given out; the last one has this in all bytes */
@@ -71,6 +88,7 @@ static struct {
 	u64 fence;			/* id of the last one with a fence */
 	struct { u32 type, id; const struct vg_vgpu *v; } log[HW_LOG];
 	/* what the framework has been asked for */
+	struct mvgpu_budget budget;
 	unsigned int type, weight[2];
 	u64 commands, bytes, ns;
 } hw = { .lock = PTHREAD_MUTEX_INITIALIZER };
@@ -282,6 +300,8 @@ static inline u32 hw_do(const void *req, u32 len, u32 *id)
 	case VIRTIO_GPU_CMD_MOVE_CURSOR:
 		*id = cursor->resource_id;
 		return hw_cursor(req);
+	case VIRTIO_GPU_CMD_GET_DISPLAY_INFO:
+		return VIRTIO_GPU_RESP_OK_DISPLAY_INFO;
 	}
 	shim_bug("the hardware is told %#x", hdr->type);
 }
@@ -289,7 +309,11 @@ static inline u32 hw_do(const void *req, u32 len, u32 *id)
 static inline void hw_execute(struct hw_buf *b)
 {
 	const struct scatterlist *sg = b->out;
-	struct virtio_gpu_resp_resource_uuid resp = {};
+	union {
+		struct virtio_gpu_ctrl_hdr hdr;
+		struct virtio_gpu_resp_resource_uuid uuid;
+		struct virtio_gpu_resp_display_info display;
+	} resp = {};
 	u32 len = 0, id = 0;
 	u8 *req = NULL;
 
@@ -305,8 +329,11 @@ static inline void hw_execute(struct hw_buf *b)
 		resp.hdr.type = hw.refuse;
 	len = sizeof(resp.hdr);
 	if (resp.hdr.type == VIRTIO_GPU_RESP_OK_RESOURCE_UUID) {
-		memset(resp.uuid, ++hw.uuids, sizeof(resp.uuid));
-		len = sizeof(resp);
+		memset(resp.uuid.uuid, ++hw.uuids, sizeof(resp.uuid.uuid));
+		len = sizeof(resp.uuid);
+	} else if (resp.hdr.type == VIRTIO_GPU_RESP_OK_DISPLAY_INFO) {
+		memcpy(resp.display.pmodes, hw.mode, sizeof(hw.mode));
+		len = sizeof(resp.display);
 	}
 	b->len = hw.refuse == HW_SHORT ? 0 : min_t(u32, len, b->in_len);
 	if (b->len)
@@ -330,7 +357,7 @@ static inline unsigned int hw_run(unsigned int queue, unsigned int n)
 		hw_execute(&q->buf[q->done++ % HW_DEPTH]);
 	pthread_mutex_unlock(&hw.lock);
 	if (ran)
-		vg_sched_interrupt(&gpu, queue);
+		hw.callback(&q->vq);
 	return ran;
 }
 
@@ -365,8 +392,8 @@ static inline bool hw_at_once(bool on)
 	return was;
 }
 
-/* virtio_reset_device() */
-static inline void hw_reset(void)
+/* It forgets everything */
+static inline void hw_off(void)
 {
 	unsigned int i;
 
@@ -380,20 +407,11 @@ static inline void hw_reset(void)
 	pthread_mutex_unlock(&hw.lock);
 }
 
-/* Virtqueues and virtio_device_ready() */
-static inline void hw_ready(void)
+/* Surprise removal */
+static inline void hw_unplug(void)
 {
-	unsigned int i;
-
-	pthread_mutex_lock(&hw.lock);
-	hw.on = true;
-	for (i = 0; i < VG_NUM_QUEUES; i++)
-		hw.q[i] = (struct hw_queue){ .vq.vdev = &hw.vdev };
-	pthread_mutex_unlock(&hw.lock);
-	spin_lock_irq(&gpu.lock);
-	for (i = 0; i < VG_NUM_QUEUES; i++)
-		gpu.vq[i] = &hw.q[i].vq;
-	spin_unlock_irq(&gpu.lock);
+	__atomic_store_n(&hw.gone, true, __ATOMIC_RELEASE);
+	hw_off();
 }
 
 /* All memory that it has, it reaches */
@@ -422,11 +440,11 @@ int virtqueue_add_sgs(struct virtqueue *vq, struct scatterlist *sgs[], unsigned 
 	struct vg_cmd *cmd = data;
 	int ret = 0;
 
-	lockdep_assert_held(&gpu.lock);
+	lockdep_assert_held(&gpu->lock);
 	if (out != 1 || in != !!cmd->resp_len || gfp != GFP_ATOMIC)
 		shim_bug("a buffer of %u and %u parts", out, in);
 	pthread_mutex_lock(&hw.lock);
-	if (gpu.stopped)
+	if (gpu->stopped)
 		shim_bug("the hardware is given a command while it is being restarted");
 	if (hw.fail_add && !--hw.fail_add)
 		ret = -ENOMEM;
@@ -448,7 +466,7 @@ int virtqueue_add_sgs(struct virtqueue *vq, struct scatterlist *sgs[], unsigned 
 bool virtqueue_kick_prepare(struct virtqueue *vq)
 {
 	(void)vq;
-	lockdep_assert_held(&gpu.lock);
+	lockdep_assert_held(&gpu->lock);
 	return true;
 }
 
@@ -458,6 +476,8 @@ bool virtqueue_notify(struct virtqueue *vq)
 	if (shim_spinlocks_held())
 		shim_bug("notifying the hardware takes long, under a spinlock");
 	pthread_mutex_lock(&hw.lock);
+	if (!hw.queues)
+		shim_bug("a queue is notified that has been deleted");
 	if (hw.on)
 		to_hw(vq)->told = to_hw(vq)->added;
 	pthread_mutex_unlock(&hw.lock);
@@ -470,7 +490,7 @@ static inline void *hw_give_back(struct virtqueue *vq, unsigned int *len, bool u
 	struct hw_queue *q = to_hw(vq);
 	struct hw_buf *b = NULL;
 
-	lockdep_assert_held(&gpu.lock);
+	lockdep_assert_held(&gpu->lock);
 	pthread_mutex_lock(&hw.lock);
 	if (q->got != (unused ? q->added : q->done)) {
 		b = &q->buf[q->got++ % HW_DEPTH];
@@ -497,7 +517,7 @@ void *virtqueue_detach_unused_buf(struct virtqueue *vq)
 void virtqueue_disable_cb(struct virtqueue *vq)
 {
 	(void)vq;
-	lockdep_assert_held(&gpu.lock);
+	lockdep_assert_held(&gpu->lock);
 }
 
 bool virtqueue_enable_cb(struct virtqueue *vq)
@@ -510,109 +530,233 @@ bool virtqueue_enable_cb(struct virtqueue *vq)
 	return none;
 }
 
-/* ---- what gpu.c does ---- */
+/* ---- the virtio bus ---- */
 
-static inline void hw_fail(void)
+bool pci_device_is_present(struct pci_dev *pdev)
 {
-	hw_reset();
-	vg_sched_fail(&gpu);
+	(void)pdev;
+	return !__atomic_load_n(&hw.gone, __ATOMIC_ACQUIRE);
 }
 
-/* What freeze and restore do to it; @hung: whatever vg_sched_stop() says */
-static inline void hw_restart_locked(bool hung)
+void *devm_kzalloc(struct device *dev, size_t size, gfp_t gfp)
 {
-	struct vg_cmd *cmd, *next;
-	struct vg_vgpu *v;
-	LIST_HEAD(replay);
-	int ret = 0;
+	return dev->managed = kzalloc(size, gfp);
+}
 
-	hung |= vg_sched_stop(&gpu, HZ / 2);
-	hw_reset();
-	vg_sched_requeue(&gpu, hung);
-	hw_ready();
-	list_for_each_entry(v, &gpu.vgpus, node)
-		if (!vg_vgpu_banned(v))
-			ret = ret ?: vg_resources_replay(v, &replay) ?:
-				     vg_display_replay(v, &replay);
-	if (ret) {
-		list_for_each_entry_safe(cmd, next, &replay, node)
-			vg_cmd_free(cmd);
-		hw_fail();
-		return;
+/* What is gone never says that it has been reset, and the kernel waits for that */
+void virtio_reset_device(struct virtio_device *vdev)
+{
+	shim_might_sleep("virtio_reset_device()");
+	if (!pci_device_is_present(to_pci_dev(vdev->dev.parent)))
+		shim_bug("hardware that is gone is reset");
+	hw.resets++;
+	hw_off();
+}
+
+int virtio_find_vqs(struct virtio_device *vdev, unsigned int n, struct virtqueue **vqs,
+		    struct virtqueue_info *info, struct irq_affinity *desc)
+{
+	unsigned int i;
+
+	(void)desc;
+	if (n != VG_NUM_QUEUES || hw.queues)
+		shim_bug("%u queues", n);
+	gpu = vdev->priv;
+	if (hw.fail_find && !--hw.fail_find)
+		return -ENOENT;
+	pthread_mutex_lock(&hw.lock);
+	for (i = 0; i < n; i++) {
+		hw.q[i] = (struct hw_queue){ .vq = { vdev, i } };
+		vqs[i] = &hw.q[i].vq;
+		hw.callback = info[i].callback;
 	}
-	vg_sched_restart(&gpu, &replay);
-}
-
-static inline void hw_restart(bool hung)
-{
-	mutex_lock(&gpu.recovery);
-	if (!gpu.dead)
-		hw_restart_locked(hung);
-	mutex_unlock(&gpu.recovery);
-}
-
-int vg_gpu_recover(struct vg_gpu *g)
-{
-	(void)g;
-	hw_restart(false);
+	hw.queues = true;
+	pthread_mutex_unlock(&hw.lock);
 	return 0;
 }
 
-static inline void hw_watchdog(struct work_struct *work)
+static inline void hw_del_vqs(struct virtio_device *vdev)
 {
-	(void)work;
-	vg_gpu_recover(&gpu);
+	unsigned int i;
+
+	(void)vdev;
+	pthread_mutex_lock(&hw.lock);
+	for (i = 0; i < VG_NUM_QUEUES; i++)
+		if (hw.queues && (gpu->vq[i] || hw.q[i].got != hw.q[i].added))
+			shim_bug("queue %u is deleted while it is used", i);
+	hw.queues = false;
+	pthread_mutex_unlock(&hw.lock);
 }
 
-static inline void hw_settle(void)
+void virtio_device_ready(struct virtio_device *vdev)
 {
-	drain_workqueue(gpu.wq);
+	(void)vdev;
+	hw.on = true;
 }
 
-/* It has never been told anything */
-static inline void hw_start(struct workqueue_struct *wq)
+/* Where there is nothing, all bits are set */
+static inline void hw_config_get(struct virtio_device *vdev, unsigned int offset, void *buf,
+				 unsigned int len)
 {
-	memset(&gpu, 0, sizeof(gpu));
+	(void)vdev;
+	pthread_mutex_lock(&hw.lock);
+	memcpy(buf, (u8 *)&hw.config + offset, len);
+	if (hw.gone)
+		memset(buf, 0xff, len);
+	pthread_mutex_unlock(&hw.lock);
+}
+
+static inline void hw_config_set(struct virtio_device *vdev, unsigned int offset, const void *buf,
+				 unsigned int len)
+{
+	(void)vdev;
+	(void)len;
+	if (offset != offsetof(struct virtio_gpu_config, events_clear))
+		shim_bug("the configuration is written at %u", offset);
+	pthread_mutex_lock(&hw.lock);
+	hw.config.events_read &= ~*(const __le32 *)buf;
+	pthread_mutex_unlock(&hw.lock);
+}
+
+/* Changes meanwhile are told of later */
+static inline void hw_listen(bool on)
+{
+	bool tell;
+
+	pthread_mutex_lock(&hw.lock);
+	hw.listens = on;
+	tell = on && hw.changed;
+	hw.changed &= !on;
+	pthread_mutex_unlock(&hw.lock);
+	if (tell)
+		hw.driver->config_changed(&hw.vdev);
+}
+
+/* Somebody looks at a head, in a window of that size, or does not any more */
+static inline void hw_set_mode(unsigned int head, u32 width, u32 height)
+{
+	pthread_mutex_lock(&hw.lock);
+	hw.mode[head] = (struct virtio_gpu_display_one){
+		.r = { .width = width, .height = height }, .enabled = !!width,
+	};
+	hw.config.events_read |= VIRTIO_GPU_EVENT_DISPLAY;
+	hw.changed = true;
+	pthread_mutex_unlock(&hw.lock);
+	hw_listen(hw.listens);
+}
+
+int virtio_device_freeze(struct virtio_device *vdev)
+{
+	hw_listen(false);
+	return hw.driver->freeze(vdev);
+}
+
+int virtio_device_restore(struct virtio_device *vdev)
+{
+	int ret;
+
+	virtio_reset_device(vdev);
+	ret = hw.driver->restore(vdev);
+	if (!ret)
+		hw_listen(true);
+	return ret;
+}
+
+int register_virtio_driver(struct virtio_driver *drv)
+{
+	hw.driver = drv;
+	return 0;
+}
+
+void unregister_virtio_driver(struct virtio_driver *drv)
+{
+	if (drv == hw.driver)
+		hw.driver = NULL;
+}
+
+static inline void hw_unbound(void)
+{
+	if (hw.queues)
+		shim_bug("the driver leaves queues behind");
+	kfree(hw.vdev.dev.managed);
+	hw.vdev.dev.managed = NULL;
+	mutex_destroy(&hw.pdev.dev.mutex);
+	gpu = NULL;
+}
+
+/* It has never been told anything. 0, or what probing it returned. */
+static inline int hw_start(void)
+{
+	static const struct virtio_config_ops ops = {
+		.get = hw_config_get, .set = hw_config_set, .del_vqs = hw_del_vqs,
+	};
+	u64 known = ~0ull << VIRTIO_TRANSPORT_F_START;
+	unsigned int i;
+	int ret;
+
+	if (!hw.driver)
+		shim_module_init();
+	for (i = 0; i < hw.driver->feature_table_size; i++)
+		known |= BIT_ULL(hw.driver->feature_table[i]);
 	memset(&hw.res, 0, sizeof(hw.res));
 	memset(&hw.scanout, 0, sizeof(hw.scanout));
 	memset(&hw.cursor, 0, sizeof(hw.cursor));
-	hw.at_once = false;
+	memset(&hw.mode, 0, sizeof(hw.mode));
+	hw.config = (struct virtio_gpu_config){ .num_scanouts = hw_scanouts };
+	hw.changed = false;
+	hw.gone = false;
 	hw.refuse = 0;
 	hw.fail_add = 0;
 	hw.num_res = 0;
-	hw.executed = 0;
 	hw.commands = 0;
 	hw.bytes = 0;
 	hw.ns = 0;
 	hw.weight[0] = 100;
 	hw.weight[1] = 100;
 	hw.uuids = 0;
-	hw.vdev.features = hw_offers | 1ull << VIRTIO_F_ACCESS_PLATFORM;
-	gpu.wq = wq;
-	gpu.vdev = &hw.vdev;
-	gpu.num_scanouts = HW_SCANOUTS;
-	ida_init(&gpu.ids);
-	mutex_init(&gpu.vgpus_lock);
-	INIT_LIST_HEAD(&gpu.vgpus);
-	mutex_init(&gpu.recovery);
-	vg_vgpu_account(&gpu.own, &gpu);
-	INIT_DELAYED_WORK(&gpu.watchdog, hw_watchdog);
-	spin_lock_init(&gpu.lock);
-	INIT_LIST_HEAD(&gpu.urgent);
-	INIT_LIST_HEAD(&gpu.ready);
-	INIT_LIST_HEAD(&gpu.running);
-	init_waitqueue_head(&gpu.idle);
-	hw_ready();
+	hw.vdev = (struct virtio_device){ .dev.parent = &hw.pdev.dev, .config = &ops };
+	hw.vdev.features = known & ~hw_lacks &
+			   (hw_offers | BIT_ULL(VIRTIO_F_ACCESS_PLATFORM) |
+			    BIT_ULL(VIRTIO_F_VERSION_1) | BIT_ULL(VIRTIO_RING_F_INDIRECT_DESC));
+	hw.pdev.dev.is_pci = !hw_not_pci;
+	mutex_init(&hw.pdev.dev.mutex);
+	hw.resets = 0;
+	hw.at_once = !hw_is_silent;
+	ret = hw.driver->probe(&hw.vdev);
+	hw.at_once = false;
+	hw.executed = 0;
+	if (ret)
+		hw_unbound();
+	else
+		hw_listen(true);
+	return ret;
 }
 
 static inline void hw_stop(void)
 {
-	mutex_lock(&gpu.recovery);
-	hw_fail();
-	mutex_unlock(&gpu.recovery);
-	cancel_delayed_work_sync(&gpu.watchdog);
-	hw_settle();
-	ida_destroy(&gpu.ids);
+	hw_listen(false);
+	hw.driver->remove(&hw.vdev);
+	hw_unbound();
+}
+
+/* It does not answer, and has not for long if it @hung */
+static inline void hw_restart(bool hung)
+{
+	if (hung)
+		shim_advance(jiffies_to_nsecs(HZ / 2));
+	vg_gpu_recover(gpu);
+}
+
+/* It is gone, and somebody notices */
+static inline void hw_fail(void)
+{
+	hw_unplug();
+	vg_gpu_recover(gpu);
+}
+
+static inline void hw_settle(void)
+{
+	drain_workqueue(gpu->wq);
 }
 
 /* ---- what the framework does ---- */
@@ -632,7 +776,47 @@ struct mvgpu_parent *mvgpu_parent(struct mvgpu *v)
 void *mvgpu_parent_priv(struct mvgpu_parent *parent)
 {
 	(void)parent;
-	return &gpu;
+	return gpu;
+}
+
+const struct attribute_group *mvgpu_adopt_groups[] = { NULL };
+
+bool mvgpu_adopted(struct device *dev)
+{
+	(void)dev;
+	return !hw_not_adopted;
+}
+
+int __mvgpu_register_driver(struct mvgpu_driver *drv, struct module *owner, const char *mod_name)
+{
+	(void)owner;
+	(void)mod_name;
+	return drv == &vg_driver ? 0 : -EINVAL;
+}
+
+void mvgpu_unregister_driver(struct mvgpu_driver *drv)
+{
+	(void)drv;
+}
+
+struct mvgpu_parent *mvgpu_register_parent(struct device *dev, struct mvgpu_driver *drv,
+					   const struct mvgpu_budget *budget, void *priv)
+{
+	if (dev != &hw.pdev.dev || drv != &vg_driver || priv != gpu)
+		shim_bug("this is no parent");
+	hw.budget = *budget;
+	return hw_no_parent ? ERR_PTR(hw_no_parent) : NULL;
+}
+
+static void (*hw_leave)(void);		/* how vGPUs that are left go */
+
+void mvgpu_unregister_parent(struct mvgpu_parent *parent)
+{
+	(void)parent;
+	if (hw_leave)
+		hw_leave();
+	if (!list_empty(&gpu->vgpus))
+		shim_bug("there are vGPUs left");
 }
 
 const struct mvgpu_type *mvgpu_type(struct mvgpu *v)
@@ -678,12 +862,17 @@ static inline int vgpu_start(unsigned int type)
 	return 0;
 }
 
+static inline void vgpu_go(void)
+{
+	vg_driver.fini(&vgpu);
+	hw_settle();
+}
+
 /* The hardware answers, so that it ends */
 static inline void vgpu_stop(void)
 {
 	hw_at_once(true);
-	vg_driver.fini(&vgpu);
-	hw_settle();
+	vgpu_go();
 }
 
 /* ---- the guest's driver ---- */

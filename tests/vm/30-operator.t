@@ -28,6 +28,13 @@ sub log_of($command)
 	return scalar $rig->must('dmesg');
 }
 
+# In bash: of a write that fails, dash doesn't tell why
+sub refused($command, $name, $like)
+{
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	return $rig->fails("bash <<'END'\n$command\nEND", $name, $like);
+}
+
 sub available($size) { return $rig->read_file("$types/mvgpu-bochs-$size/available_instances") }
 
 subtest 'types' => sub {
@@ -46,9 +53,9 @@ subtest 'the budget is shared' => sub {
 	is available('4m'), 3, 'and so are four of the small ones';
 	my $uuid = MVGPU::Rig::uuid();
 	my $create = "echo $uuid >$types/mvgpu-bochs-16m/create";
-	$rig->fails($create, 'one too many', qr/No space left/);
+	refused($create, 'one too many', qr/No space left/);
 	like log_of($create), qr/$uuid: no 16m left on $gpu/, 'the log names the vGPU and the reason';
-	$rig->fails("echo $big >$types/mvgpu-bochs-4m/create", 'a UUID twice', qr/File exists/);
+	refused("echo $big >$types/mvgpu-bochs-4m/create", 'a UUID twice', qr/File exists/);
 
 	my @small = map { $rig->create_vgpu($gpu, 'mvgpu-bochs-4m') } 1 .. 3;
 	$rig->remove_vgpu($small[1]);
@@ -59,17 +66,17 @@ subtest 'the budget is shared' => sub {
 };
 
 subtest 'typos' => sub {
-	$rig->fails("echo $_ >$types/mvgpu-bochs-4m/create", "UUID '$_'", qr/Invalid argument/)
+	refused("echo $_ >$types/mvgpu-bochs-4m/create", "UUID '$_'", qr/Invalid argument/)
 		for 'nonsense', '12345678-1234-1234-1234-12345678901', '';
-	$rig->fails("echo @{[MVGPU::Rig::uuid()]} >$types/mvgpu-bochs-huge/create", 'unknown type',
+	refused("echo @{[MVGPU::Rig::uuid()]} >$types/mvgpu-bochs-huge/create", 'unknown type',
 		qr/No such file|nonexistent/);
 	my $foreground = "/sys/bus/pci/devices/$gpu/mvgpu/foreground";
-	$rig->fails("echo nonsense >$foreground", 'foreground nonsense', qr/Invalid argument/);
-	$rig->fails("echo @{[MVGPU::Rig::uuid()]} >$foreground", 'foreground of a stranger',
+	refused("echo nonsense >$foreground", 'foreground nonsense', qr/Invalid argument/);
+	refused("echo @{[MVGPU::Rig::uuid()]} >$foreground", 'foreground of a stranger',
 		qr/No such file/);
 	like log_of("echo nonsense >$foreground"), qr/$gpu: foreground: neither/, 'is explained';
 	my $uuid = $rig->create_vgpu($gpu, 'mvgpu-bochs-4m');
-	$rig->fails("echo 7x >/sys/bus/mdev/devices/$uuid/mvgpu/foreground", 'neither 0 nor 1',
+	refused("echo 7x >/sys/bus/mdev/devices/$uuid/mvgpu/foreground", 'neither 0 nor 1',
 		qr/Invalid argument/);
 	$rig->remove_vgpu($uuid);
 };
@@ -79,14 +86,14 @@ subtest 'the wrong device' => sub {
 		return "echo mvgpu-bochs >/sys/bus/pci/devices/$bdf/driver_override; "
 			. "echo $bdf >/sys/bus/pci/drivers/mvgpu-bochs/bind";
 	};
-	$rig->fails($bind->($edu), 'a device that is no Bochs display', qr/No such device/);
+	refused($bind->($edu), 'a device that is no Bochs display', qr/No such device/);
 	like log_of($bind->($edu)), qr/$edu: 1234:11e8 is no GPU for mvgpu-bochs/, 'is named';
-	$rig->fails("echo $vga >/sys/bus/pci/drivers/mvgpu-bochs/bind",
+	refused("echo $vga >/sys/bus/pci/drivers/mvgpu-bochs/bind",
 		'without driver_override nothing binds', qr/No such device/);
 	$rig->must('modprobe bochs');
 	ok defined $rig->wait_for("test -e /sys/bus/pci/devices/$vga/driver"),
 		'the in-tree driver takes the other GPU';
-	$rig->fails($bind->($vga), 'a GPU that another driver uses', qr/No such device|busy/);
+	refused($bind->($vga), 'a GPU that another driver uses', qr/No such device|busy/);
 	$rig->must("readlink /sys/bus/pci/devices/$gpu/driver | grep mvgpu-bochs");
 	pass 'and leaves ours alone';
 };

@@ -211,6 +211,16 @@ static int bochs_present(struct mvgpu_parent *parent, const struct mvgpu_scanout
 
 /* ---- the physical device ---- */
 
+/* Standard VGA shows nothing until it has colour emulation and a palette on the screen */
+static void bochs_enable_vga(struct bochs_gpu *gpu)
+{
+	if (!gpu->has_vga)
+		return;
+	writeb(VGA_MIS_COLOR, gpu->mmio + BOCHS_VGA + VGA_MIS_W - VGA_ATT_W);
+	readb(gpu->mmio + BOCHS_VGA + VGA_IS1_RC - VGA_ATT_W);
+	writeb(0x20, gpu->mmio + BOCHS_VGA);
+}
+
 static int bochs_gpu_init(struct bochs_gpu *gpu, struct pci_dev *pdev,
 			  struct mvgpu_aperture *aperture)
 {
@@ -226,13 +236,13 @@ static int bochs_gpu_init(struct bochs_gpu *gpu, struct pci_dev *pdev,
 	aperture->reserved = BLANK_SIZE;
 	gpu->has_vga = pdev->class >> 8 == PCI_CLASS_DISPLAY_VGA;
 	gpu->has_qext = pdev->revision >= 2 && readl(gpu->mmio + BOCHS_QEXT_SIZE) >= 8;
-	if (gpu->has_vga) {
-		/* colour emulation, then let the palette go to the screen: standard VGA */
-		writeb(VGA_MIS_COLOR, gpu->mmio + BOCHS_VGA + VGA_MIS_W - VGA_ATT_W);
-		readb(gpu->mmio + BOCHS_VGA + VGA_IS1_RC - VGA_ATT_W);
-		writeb(0x20, gpu->mmio + BOCHS_VGA);
-	}
+	bochs_enable_vga(gpu);
 	return 0;
+}
+
+static void bochs_resume(struct mvgpu_parent *parent)
+{
+	bochs_enable_vga(mvgpu_parent_priv(parent));
 }
 
 static struct mvgpu_parent *bochs_probe(struct pci_dev *pdev, struct mvgpu_driver *drv)
@@ -269,6 +279,7 @@ static struct mvgpu_driver bochs_driver = {
 	.reset = bochs_vgpu_reset,
 	.scanout = bochs_vgpu_scanout,
 	.present = bochs_present,
+	.resume = bochs_resume,
 };
 module_mvgpu_driver(bochs_driver);
 

@@ -113,7 +113,7 @@ static void edu_turn(struct work_struct *work)
 	*dst += len;
 	*left -= len;
 	if (ret == -ERESTART || (!ret && *left)) {
-		schedule_work(&v->turn);
+		queue_work(system_freezable_wq, &v->turn);
 		return;
 	}
 	REG(v, EDU_RESULT) = -ret;
@@ -146,7 +146,7 @@ static void edu_write(struct mvgpu *vgpu, u64 offset, unsigned int size, u64 val
 		return;
 	memcpy((u8 *)v->reg + offset, &val, size);
 	if (offset == EDU_CMD && val & CMD_RUN)
-		schedule_work(&v->turn);
+		queue_work(system_freezable_wq, &v->turn);
 }
 
 static int edu_init(struct mvgpu *vgpu)

@@ -138,8 +138,7 @@ static size_t request_size(struct vg_vgpu *v, u32 type)
 	if (n >= ARRAY_SIZE(known))
 		return 0;
 	n = array_index_nospec(n, ARRAY_SIZE(known));
-	return !known[n].feature || v->t.features & BIT_ULL(known[n].feature) ?
-	       known[n].size : 0;
+	return !known[n].feature || v->t.features & BIT_ULL(known[n].feature) ? known[n].size : 0;
 }
 
 /* 0 with *@cmd, or VIRTIO_GPU_RESP_ERR_*, or an errno if the command can't be read */
@@ -163,13 +162,11 @@ static int control(struct vg_vgpu *v, struct vg_queue *q, const struct vg_chain 
 	case VIRTIO_GPU_CMD_SET_SCANOUT_BLOB:
 		return vg_display_scanout(v, &req->scanout_blob, cmd);
 	case VIRTIO_GPU_CMD_RESOURCE_FLUSH:
-		return forward(v, req, sizeof(req->flush), &req->flush.resource_id,
-			       &req->flush.r, cmd);
+		return forward(v, req, size, &req->flush.resource_id, &req->flush.r, cmd);
 	case VIRTIO_GPU_CMD_TRANSFER_TO_HOST_2D:
-		return forward(v, req, sizeof(req->transfer), &req->transfer.resource_id,
-			       &req->transfer.r, cmd);
+		return forward(v, req, size, &req->transfer.resource_id, &req->transfer.r, cmd);
 	case VIRTIO_GPU_CMD_RESOURCE_ASSIGN_UUID:
-		return forward(v, req, sizeof(req->uuid), &req->uuid.resource_id, NULL, cmd);
+		return forward(v, req, size, &req->uuid.resource_id, NULL, cmd);
 	case VIRTIO_GPU_CMD_RESOURCE_ATTACH_BACKING:
 	case VIRTIO_GPU_CMD_RESOURCE_CREATE_BLOB:
 		return with_entries(v, q, chain, req, cmd);

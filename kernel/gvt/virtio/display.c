@@ -10,22 +10,29 @@
 #define DEFAULT_WIDTH	1280
 #define DEFAULT_HEIGHT	800
 
-/* Heads prefer the physical ones' modes, where those have one. Returns if any changes. */
+/*
+ * Heads prefer the physical ones' modes and go with them, but those that never had one are
+ * there: some hardware has none until somebody looks. Returns if any changes.
+ */
 bool vg_display_update(struct vg_vgpu *v)
 {
 	const struct mvgpu_type *type = mvgpu_type(v->vgpu);
 	const struct virtio_gpu_rect *mode;
 	struct vg_head *head = v->head;
-	bool changed = false;
-	u32 width, height;
+	bool changed = false, enabled;
+	u32 width, height, n;
 
 	for (; head < v->head + v->num_heads; head++) {
-		mode = &v->gpu->scanout[mvgpu_head(v->vgpu, head - v->head)];
+		n = mvgpu_head(v->vgpu, head - v->head);
+		mode = &v->gpu->scanout[n];
+		enabled = mode->width || !(v->gpu->had_mode & BIT(n));
 		width = min_t(u32, le32_to_cpu(mode->width) ?: DEFAULT_WIDTH, type->max_width);
 		height = min_t(u32, le32_to_cpu(mode->height) ?: DEFAULT_HEIGHT, type->max_height);
-		changed |= head->width != width || head->height != height;
+		changed |= head->width != width || head->height != height ||
+			   head->enabled != enabled;
 		head->width = width;
 		head->height = height;
+		head->enabled = enabled;
 	}
 	return changed;
 }
@@ -41,7 +48,7 @@ u32 vg_display_info(struct vg_vgpu *v, struct vg_cmd **cmd)
 		return VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY;
 	resp = (void *)(*cmd)->resp;
 	for (i = 0; i < v->num_heads; i++) {
-		resp->pmodes[i].enabled = cpu_to_le32(1);
+		resp->pmodes[i].enabled = cpu_to_le32(v->head[i].enabled);
 		resp->pmodes[i].r.width = cpu_to_le32(v->head[i].width);
 		resp->pmodes[i].r.height = cpu_to_le32(v->head[i].height);
 	}
@@ -138,8 +145,7 @@ struct vg_cmd *vg_display_cursor(struct vg_vgpu *v, struct virtio_gpu_update_cur
 	struct vg_resource *res = NULL;
 
 	if ((req->hdr.type != cpu_to_le32(VIRTIO_GPU_CMD_UPDATE_CURSOR) && !moves) ||
-	    head >= v->num_heads ||
-	    (id && vg_resource_use(v, id, req->hdr.type, &res) && !moves))
+	    head >= v->num_heads || (id && vg_resource_use(v, id, req->hdr.type, &res) && !moves))
 		return NULL;
 	head = array_index_nospec(head, VG_MAX_HEADS);
 	req->pos.scanout_id = cpu_to_le32(mvgpu_head(v->vgpu, head));
@@ -173,8 +179,7 @@ static struct vg_cmd *flush_cmd(struct vg_resource *res, struct virtio_gpu_rect 
 {
 	const struct virtio_gpu_resource_flush req = {
 		.hdr.type = cpu_to_le32(VIRTIO_GPU_CMD_RESOURCE_FLUSH),
-		.r = r,
-		.resource_id = cpu_to_le32(res->hw_id),
+		.r = r, .resource_id = cpu_to_le32(res->hw_id),
 	};
 
 	return vg_cmd_new(res->v, &req, sizeof(req), res, VG_NO_EFFECT, GFP_KERNEL_ACCOUNT);

@@ -5,6 +5,7 @@
  */
 #include <linux/module.h>
 #include <linux/pci.h>
+#include <linux/rcupdate.h>
 #include <linux/virtio.h>
 #include <linux/virtio_config.h>
 #include <linux/virtio_ids.h>
@@ -64,9 +65,12 @@ static int get_display_info(struct vg_gpu *gpu)
 		return -ENOMEM;
 	ret = vg_cmd_execute(cmd);
 	info = (const void *)cmd->resp;
-	for (i = 0; !ret && i < gpu->num_scanouts; i++)
+	for (i = 0; !ret && i < gpu->num_scanouts; i++) {
 		gpu->scanout[i] = info->pmodes[i].enabled ? info->pmodes[i].r :
 							    (struct virtio_gpu_rect){};
+		if (gpu->scanout[i].width)
+			gpu->had_mode |= BIT(i);
+	}
 	vg_cmd_free(cmd);
 	return ret;
 }
@@ -122,9 +126,8 @@ static int vg_restore(struct virtio_device *vdev)
 	struct vg_cmd *cmd, *next;
 	struct vg_vgpu *v;
 	LIST_HEAD(replay);
-	int ret;
+	int ret = find_queues(gpu);
 
-	ret = find_queues(gpu);
 	list_for_each_entry(v, &gpu->vgpus, node)
 		if (!vg_vgpu_banned(v))
 			ret = ret ?: vg_resources_replay(v, &replay) ?:
@@ -156,16 +159,16 @@ int vg_gpu_recover(struct vg_gpu *gpu)
 	mutex_lock(&gpu->recovery);
 	if (gpu->dead || gpu->recoveries - before > 1) {
 		;	/* it has been done while we waited */
-	} else if (gone(gpu)) {
-		vg_sched_fail(gpu);
-	} else if (READ_ONCE(gpu->leaving)) {
+	} else if (gone(gpu) || READ_ONCE(gpu->leaving)) {
 		give_up(gpu);
 	} else if (gpu->stopped || !device_trylock(dev)) {
 		ret = -EBUSY;
 	} else {
 		dev_warn(dev, "mvgpu-virtio: the GPU does not answer: resetting it\n");
+		gpu->recovering = true;
 		ret = gpu->silent >= VG_MAX_STRIKES ? -ETIMEDOUT :
 		      virtio_device_freeze(gpu->vdev) ?: virtio_device_restore(gpu->vdev);
+		gpu->recovering = false;
 		if (ret) {
 			dev_err(dev, "mvgpu-virtio: the GPU does not come back: %d\n", ret);
 			give_up(gpu);
@@ -188,21 +191,21 @@ static void watchdog(struct work_struct *work)
 
 static int gpu_check(struct virtio_device *vdev)
 {
+	struct device *dev = vdev->dev.parent;	/* as operators know it */
 	u32 scanouts;
 
 	if (!mvgpu_adopted(&vdev->dev))
 		return -ENODEV;
-	if (!dev_is_pci(vdev->dev.parent))
-		return dev_err_probe(&vdev->dev, -ENODEV,
-				     "not on the PCI bus: it can't be a parent\n");
+	if (!dev_is_pci(dev))
+		return dev_err_probe(dev, -ENODEV, "not on the PCI bus: it can't be a parent\n");
 	if (!virtio_has_feature(vdev, VIRTIO_F_VERSION_1))
-		return dev_err_probe(&vdev->dev, -ENODEV, "a legacy device is not supported\n");
+		return dev_err_probe(dev, -ENODEV, "a legacy device is not supported\n");
 	if (!virtio_has_feature(vdev, VIRTIO_RING_F_INDIRECT_DESC))
-		return dev_err_probe(&vdev->dev, -ENODEV,
+		return dev_err_probe(dev, -ENODEV,
 				     "it takes no indirect descriptors: backings would not fit\n");
 	virtio_cread_le(vdev, struct virtio_gpu_config, num_scanouts, &scanouts);
 	if (!scanouts || scanouts > VG_MAX_HEADS)
-		return dev_err_probe(&vdev->dev, -EINVAL, "it claims to have %u heads\n", scanouts);
+		return dev_err_probe(dev, -EINVAL, "it claims to have %u heads\n", scanouts);
 	return scanouts;
 }
 
@@ -212,7 +215,7 @@ static struct vg_gpu *gpu_alloc(struct virtio_device *vdev, unsigned int scanout
 
 	if (!gpu)
 		return NULL;
-	gpu->wq = alloc_workqueue("mvgpu-virtio/%s", WQ_UNBOUND, 0,
+	gpu->wq = alloc_workqueue("mvgpu-virtio/%s", WQ_UNBOUND | WQ_FREEZABLE, 0,
 				  dev_name(vdev->dev.parent));
 	if (!gpu->wq)
 		return NULL;
@@ -290,10 +293,8 @@ static void vg_remove(struct virtio_device *vdev)
 	struct vg_gpu *gpu = vdev->priv;
 
 	WRITE_ONCE(gpu->leaving, true);
-	mutex_lock(&gpu->recovery);
-	if (gone(gpu))
-		vg_sched_fail(gpu);
-	mutex_unlock(&gpu->recovery);
+	if (gone(gpu) || gpu->stopped)
+		vg_gpu_recover(gpu);
 	mvgpu_unregister_parent(gpu->parent);
 	gpu_stop(gpu);
 	gpu_free(gpu);

@@ -132,6 +132,7 @@ struct vg_cmd {
 /* A head of a vGPU. What it shows is protected by vg_gpu.lock. Scanouts are blobs' or not. */
 struct vg_head {
 	u32 width, height;		/* the mode that it prefers */
+	bool enabled;			/* somebody looks at it, or never has */
 	struct virtio_gpu_set_scanout_blob asked;	/* vg_transport.lock: the last one */
 	struct vg_resource *asked_res;	/* the resource in that, NULL if it has been given back */
 	struct virtio_gpu_set_scanout_blob scanout;	/* the last one executed */
@@ -178,10 +179,12 @@ struct vg_gpu {
 	struct ida ids;			/* its resources' */
 	unsigned int num_scanouts;
 	struct virtio_gpu_rect scanout[VG_MAX_HEADS];	/* their modes, as it last said */
+	u32 had_mode;			/* heads that it has ever said one of, a bit each */
 	struct mutex vgpus_lock;	/* see the lock order */
 	struct list_head vgpus;		/* vgpus_lock, recovery and lock */
 	struct mutex recovery;		/* see the lock order */
 	unsigned int recoveries;	/* how many there have been */
+	bool recovering;		/* it may have hung; not so if the host is suspended */
 	bool leaving;			/* its driver is being unbound */
 	struct vg_vgpu own;		/* who pays for commands of our own */
 	struct delayed_work watchdog;	/* notices that it doesn't answer */

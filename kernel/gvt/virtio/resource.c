@@ -413,8 +413,7 @@ static struct vg_cmd *transfer_cmd(struct vg_resource *res)
 {
 	const struct virtio_gpu_transfer_to_host_2d req = {
 		.hdr.type = cpu_to_le32(VIRTIO_GPU_CMD_TRANSFER_TO_HOST_2D),
-		.r.width = res->picture.width,
-		.r.height = res->picture.height,
+		.r.width = res->picture.width, .r.height = res->picture.height,
 		.resource_id = cpu_to_le32(res->hw_id),
 	};
 

@@ -133,6 +133,13 @@ static void backing_off(struct vg_cmd *cmd)
 	}
 }
 
+/* Nor need it be told to let go of what it has not got */
+static void off_if_new(struct vg_cmd *cmd)
+{
+	if (cmd->backing && cmd->backing->state == VG_BACKING_NEW)
+		backing_off(cmd);
+}
+
 static bool on_hardware(const struct vg_resource *res)
 {
 	return res && !list_empty(&res->hw_node);
@@ -189,15 +196,13 @@ static bool takes_effect(struct vg_cmd *cmd)
 		backing->state = VG_BACKING_ON;
 		return true;
 	case VG_DETACHES:
-		if (backing->state == VG_BACKING_NEW)
-			backing_off(cmd);
+		off_if_new(cmd);
 		if (backing->state != VG_BACKING_ON)
 			return false;
 		backing->state = VG_BACKING_LEAVING;
 		return true;
 	case VG_UNREFS:
-		if (backing && backing->state == VG_BACKING_NEW)
-			backing_off(cmd);
+		off_if_new(cmd);
 		if (backing && backing->state == VG_BACKING_ON) {
 			backing->state = VG_BACKING_LEAVING;
 		} else if (cmd->res->is_blob) {	/* it went with its backing */
@@ -350,6 +355,7 @@ static void finish(struct vg_cmd *cmd)
 	if (!--v->pending)
 		wake_up_all(&v->gpu->idle);
 	if (cmd->waiter) {
+		list_del_init(&cmd->node);	/* it may be freed at once */
 		complete(cmd->waiter);
 		return;
 	}
@@ -626,7 +632,7 @@ bool vg_sched_stop(struct vg_gpu *gpu, unsigned long limit)
 	bool hung;
 
 	spin_lock_irq(&gpu->lock);
-	hung = gpu->num_running &&
+	hung = gpu->recovering && gpu->num_running &&
 	       ktime_to_ns(ktime_sub(ktime_get(), gpu->oldest_since)) >= jiffies_to_nsecs(limit);
 	gpu->stopped = true;
 	spin_unlock_irq(&gpu->lock);
@@ -649,6 +655,7 @@ static void drop_waiting(struct vg_vgpu *v)
 
 	list_for_each_entry_safe(cmd, next, &v->waiting, node) {
 		unlink_waiting(cmd);
+		off_if_new(cmd);
 		finish(cmd);
 	}
 }

@@ -126,16 +126,6 @@ void vg_transport_queue_irq(struct vg_transport *t, struct vg_queue *q)
 	}
 }
 
-/*
- * 4.1.4.5: reading clears. The line goes first: if a worker is about to raise it again,
- * its bit is read here or its interrupt comes afterwards.
- */
-static u32 isr_read(struct vg_transport *t)
-{
-	mvgpu_irq_lower(t->vgpu);
-	return atomic_xchg(&t->isr, 0);
-}
-
 /* The queue that is selected, or NULL */
 static struct vg_queue *selected(struct vg_transport *t)
 {
@@ -332,8 +322,15 @@ static u64 modern_read(struct mvgpu *vgpu, u64 offset, unsigned int size)
 	struct vg_transport *t = mvgpu_priv(vgpu);
 	u32 area = offset / AREA_SIZE, at = offset % AREA_SIZE, val = 0;
 
-	if (area == AREA_ISR)
-		return at ? 0 : isr_read(t);
+	if (area == AREA_ISR) {
+		/*
+		 * 4.1.4.5: reading clears. The line goes first: if a worker is about to raise it
+		 * again, its bit is read here or its interrupt comes afterwards.
+		 */
+		if (!at)
+			mvgpu_irq_lower(vgpu);
+		return at ? 0 : atomic_xchg(&t->isr, 0);
+	}
 	mutex_lock(&t->lock);
 	if (area == AREA_COMMON)
 		val = common_read(t, at, size);
@@ -392,10 +389,8 @@ static void cfg_access(struct mvgpu *vgpu, void *data, unsigned int accessed, bo
 static int add_area(struct mvgpu *vgpu, u8 type, unsigned int area)
 {
 	struct virtio_pci_notify_cap cap = {
-		.cap.cfg_type = type,
-		.cap.bar = MODERN_BAR,
-		.cap.offset = cpu_to_le32(area * AREA_SIZE),
-		.cap.length = cpu_to_le32(AREA_SIZE),
+		.cap.cfg_type = type, .cap.bar = MODERN_BAR,
+		.cap.offset = cpu_to_le32(area * AREA_SIZE), .cap.length = cpu_to_le32(AREA_SIZE),
 		.notify_off_multiplier = cpu_to_le32(NOTIFY_MULTIPLIER),
 	};
 	u8 len = type == VIRTIO_PCI_CAP_NOTIFY_CFG ? sizeof(cap) : sizeof(cap.cap);
@@ -409,8 +404,7 @@ static int add_cfg_window(struct mvgpu *vgpu)
 	const struct virtio_pci_cfg_cap cap = { .cap.cfg_type = VIRTIO_PCI_CAP_PCI_CFG };
 	const struct virtio_pci_cfg_cap writable = {
 		.cap.bar = U8_MAX,
-		.cap.offset = cpu_to_le32(U32_MAX),
-		.cap.length = cpu_to_le32(U32_MAX),
+		.cap.offset = cpu_to_le32(U32_MAX), .cap.length = cpu_to_le32(U32_MAX),
 		.pci_cfg_data = { U8_MAX, U8_MAX, U8_MAX, U8_MAX },
 	};
 
@@ -429,19 +423,14 @@ int vg_transport_init(struct vg_transport *t, struct mvgpu *vgpu,
 	static const struct mvgpu_pci_ids ids = {
 		.vendor = PCI_VENDOR_ID_REDHAT_QUMRANET,
 		.device = PCI_DEVICE_ID_MODERN + VIRTIO_ID_GPU,
-		.subsystem_vendor = PCI_VENDOR_ID_REDHAT_QUMRANET,
-		.subsystem = PCI_SUBSYSTEM_QEMU,
-		.class = PCI_CLASS_DISPLAY_OTHER << 8,
-		.revision = 1,
+		.subsystem_vendor = PCI_VENDOR_ID_REDHAT_QUMRANET, .subsystem = PCI_SUBSYSTEM_QEMU,
+		.class = PCI_CLASS_DISPLAY_OTHER << 8, .revision = 1,
 	};
 	static const struct mvgpu_bar_ops msix = { 1, 4 };	/* the table, and nothing else */
 	static const struct mvgpu_bar_ops modern = { 1, 4, modern_read, modern_write };
 
 	*t = (struct vg_transport){
-		.vgpu = vgpu,
-		.ops = ops,
-		.offered = offered,
-		.config_size = config_size,
+		.vgpu = vgpu, .ops = ops, .offered = offered, .config_size = config_size,
 	};
 	mutex_init(&t->lock);
 	return mvgpu_set_ids(vgpu, &ids) ?:

@@ -11,6 +11,7 @@ struct rcu_head {
 
 void rcu_read_lock(void);
 void rcu_read_unlock(void);
+void synchronize_rcu(void);
 void shim_kfree_rcu(void *ptr, struct rcu_head *head);
 
 #define kfree_rcu(ptr, member)	shim_kfree_rcu(ptr, &(ptr)->member)

@@ -129,28 +129,41 @@ sub kernel_line($self)
 		. 'iomem=relaxed random.trust_cpu=on ' . ($self->{append} // '');
 }
 
+# What its QEMU keeps open is not shared with us in an L1 that suspends.
+sub _local($self, $path)
+{
+	return $path unless $self->{rig}{ram};
+	my $copy = $path =~ s{^/rig}{/run}r;
+	$self->{rig}->must("cp $path $copy");
+	return $copy;
+}
+
 sub _command($self)
 {
 	my $ports = "/dev/virtio-ports/g$self->{slot}{number}";
 	my (undef, $initrd) = $self->scratch('initrd');
+	my $vmlinuz = "/rig/vmlinuz-$self->{release}";
 	my $display = $self->{display} ? 'on' : 'off';
 	my $iommufd = $self->{iommufd} ? ',iommufd=iommufd0' : '';
 	my $iommu = $iommu{$self->{iommu} // 'none'} // die "no such IOMMU: $self->{iommu}\n";
 	my ($machine, $iommu_device, $iommu_append) = @$iommu;
 	my $n = 0;
+	my $line = $self->{rig}{ram} ? 'serial' : 'pipe';
+	my $console = $self->{rig}{ram} ? "file,path=/run/$self->{name}.console"
+		: "pipe,path=$ports.console";
 
 	my @command = (
 		'qemu-system-x86_64', '-name', $self->{name}, '-accel', $self->{accel} // 'kvm',
 		'-cpu', $self->{cpu} // $self->{rig}->guest_cpu($self->{accel} // 'kvm'),
 		'-machine', "q35$machine", '-m', $self->{mem} // 256, '-smp', $self->{smp} // 1,
 		qw(-nodefaults -no-user-config -nic none -vga none -display none -no-reboot),
-		'-kernel', "/rig/vmlinuz-$self->{release}", '-initrd', $initrd,
+		'-kernel', $self->_local($vmlinuz), '-initrd', $self->_local($initrd),
 		'-append', $self->kernel_line . " $iommu_append",
 		# Before the devices that are to lie behind it
 		($iommu_device ? ('-device', $iommu_device) : ()),
-		'-chardev', "pipe,id=console,path=$ports.console", '-serial', 'chardev:console',
-		'-chardev', "pipe,id=qmp,path=$ports.qmp", '-mon', 'chardev=qmp,mode=control',
-		'-chardev', "pipe,id=agent,path=$ports.agent",
+		'-chardev', "$console,id=console", '-serial', 'chardev:console',
+		'-chardev', "$line,id=qmp,path=$ports.qmp", '-mon', 'chardev=qmp,mode=control',
+		'-chardev', "$line,id=agent,path=$ports.agent",
 		qw(-device virtio-serial-pci -device), 'virtserialport,chardev=agent,name=agent',
 		($iommufd ? ('-object', 'iommufd,id=iommufd0') : ()),
 		(map { ('-device', "vfio-pci,sysfsdev=/sys/bus/mdev/devices/$_,display=$display,id=vgpu"
@@ -180,6 +193,7 @@ sub _launch($self)
 {
 	my $command = $self->_command;
 	my (undef, $log) = $self->scratch('qemu.log');
+	$log =~ s{^/rig}{/run} if $self->{rig}{ram};
 
 	$self->{console_from} = -s $self->{slot}{console} // 0;
 	$_->drain for @{ $self->{slot} }{qw(qmp agent)};

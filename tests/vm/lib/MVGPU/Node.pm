@@ -126,7 +126,7 @@ sub fails($self, $command, $name = "fails: $command", $like = qr//)
 	my ($status, $output) = $self->run($command);
 
 	local $Test::Builder::Level = $Test::Builder::Level + 1;
-	my $ok = $tap->ok($status != 0 && $output =~ $like, $name);
+	my $ok = $tap->ok($status != 0 && scalar($output =~ $like), $name);
 	$tap->diag("$command\nstatus $status, expected a failure like $like\n$output") unless $ok;
 	return $ok;
 }

@@ -31,6 +31,7 @@ use Cwd qw(abs_path);
 use File::Basename qw(dirname);
 use MVGPU::Agent;
 use MVGPU::Channel;
+use MVGPU::Clock;
 use MVGPU::Domain;
 use MVGPU::Guest;
 use MVGPU::Initramfs;
@@ -58,6 +59,8 @@ my %iommu = (
 # variant	of our modules, a build for tests: see provision
 # root		host: this machine's own files; full: a Debian root with QEMU 11; libvirt: a
 #		disk with Debian 13, libvirt and our packages, which systemd runs
+# ram => 1	L1's root is in its memory, with this machine's QEMU, and serial lines lead to
+#		us, so that it can suspend(): 9p and virtio ports do not survive that
 # mem, smp	of L1; timeout: seconds for any one wait
 # append	for L1's kernel line; args: for L0's QEMU
 # log		called with a line for each step
@@ -166,6 +169,7 @@ sub _initrd($self)
 	$ramfs->add_modules(qw(virtio_pci virtio_iommu)) if $self->{iommu} =~ /^virtio/;
 	$ramfs->add_modules(qw(virtio_pci virtio_console 9pnet_virtio 9p),
 		$self->has_disk ? qw(virtio_blk ext4) : 'overlay');
+	$self->_add_root($ramfs) if $self->{ram};
 	return $ramfs->write($self->{machine}->dir . '/initrd');
 }
 
@@ -176,8 +180,22 @@ sub _root($self, $modules)
 {
 	return ('-drive', 'if=virtio,format=raw,snapshot=on,file=' . $self->provision('libvirt'))
 		if $self->has_disk;
+	my @modules = _share('modules', $modules, ',readonly=on');
+	return @modules if $self->{ram};
 	my $root = $self->{root} eq 'full' ? $self->provision('root') : '/';
-	return (_share('root', $root, ',readonly=on'), _share('modules', $modules, ',readonly=on'));
+	return (_share('root', $root, ',readonly=on'), @modules);
+}
+
+# What tests need of a host: modprobe, and a QEMU for guests
+sub _add_root($self, $ramfs)
+{
+	$ramfs->add_text('/ram', join ' ', $self->_names);
+	$ramfs->add_program('/bin/kmod', '/sbin/modprobe');
+	$ramfs->add_program('/usr/bin/qemu-system-x86_64', '/usr/bin/qemu-system-x86_64');
+	for my $rom (qw(bios-256k.bin kvmvapic.bin linuxboot_dma.bin)) {
+		my ($from) = grep { -e } map { "/usr/share/$_/$rom" } qw(seabios qemu);
+		$ramfs->add_file("/usr/share/qemu/$rom", $from // die "QEMU has no $rom\n");
+	}
 }
 
 sub _share($tag, $path, $mode)
@@ -198,6 +216,33 @@ sub _port($dir, $name, $id = $name)
 		'-device', "virtserialport,chardev=$id,name=$name");
 }
 
+# How many guests there can be: a serial card has four lines.
+sub _slots($self) { return $self->{ram} ? 3 : SLOTS }
+
+# What L1 and its guests speak to us through
+sub _names($self) { return ('agent', map { ("g$_.qmp", "g$_.agent") } 0 .. $self->_slots - 1) }
+
+sub _lines($dir, @names)
+{
+	my @args;
+
+	while (my @four = splice @names, 0, 4) {
+		push @args, '-chardev', "socket,id=$_,path=$dir/$_,server=on,wait=off" for @four;
+		push @args, '-device', join ',', 'pci-serial-4x',
+			map { 'chardev' . ($_ + 1) . "=$four[$_]" } 0 .. $#four;
+	}
+	return @args;
+}
+
+sub _ports($self, $dir)
+{
+	return _lines($dir, $self->_names) if $self->{ram};
+	return ('-device', 'virtio-serial-pci,id=ports,max_ports=31',
+		(map { _port($dir, $_) } $self->_names),
+		(map { ('-chardev', "file,id=g$_.console,path=$dir/g$_.console", '-device',
+			"virtserialport,chardev=g$_.console,name=g$_.console") } 0 .. $self->_slots - 1));
+}
+
 sub _command($self)
 {
 	my ($kernel, $release) = $self->kernel_of;
@@ -205,6 +250,7 @@ sub _command($self)
 	my ($iommu, $iommu_options) = split /,/, $self->{iommu}, 2;
 	my ($iommu_device, $iommu_append) = ($iommu{$iommu} // die "no such IOMMU: $iommu\n")->@*;
 	my $level = $ENV{MVGPU_VERBOSE} ? 8 : 5;
+	my $lines = $self->{ram} ? '8250.nr_uarts=16' : '';
 	my $accel = $self->{accel} = $self->_accel;
 
 	$iommu_device .= ",$iommu_options" if $iommu_device && $iommu_options;
@@ -219,7 +265,7 @@ sub _command($self)
 		# Emulation is slow at times: stalls that are none must not count.
 		'-append', "console=ttyS0 loglevel=$level panic=-1 mitigations=off tsc=reliable "
 			. 'no_timer_check rcupdate.rcu_cpu_stall_timeout=120 watchdog_thresh=60 '
-			. "random.trust_cpu=on log_buf_len=4M $iommu_append $self->{append}"
+			. "random.trust_cpu=on log_buf_len=4M $iommu_append $lines $self->{append}"
 			. ($self->has_disk ? ' root=/dev/vda systemd.show_status=no' : ''),
 		($iommu_device ? ('-device', $iommu_device) : ()),
 		'-serial', 'file:' . $self->{machine}->console,
@@ -227,14 +273,7 @@ sub _command($self)
 		$self->_root("$kernel/usr/lib/modules"),
 		_share('repo', $repo, ',readonly=on'),
 		_share('rig', $self->{machine}->share, ''),
-		'-device', 'virtio-serial-pci,id=ports,max_ports=31',
-		_port($dir, 'agent'),
-		(map {
-			my $g = "g$_";
-			('-chardev', "file,id=$g.console,path=$dir/$g.console",
-			 '-device', "virtserialport,chardev=$g.console,name=$g.console",
-			 _port($dir, "$g.qmp"), _port($dir, "$g.agent"))
-		} 0 .. SLOTS - 1),
+		$self->_ports($dir),
 		(map { ('-device', $_) } $self->{gpus}->@*),
 		$self->{args}->@*,
 	);
@@ -260,7 +299,7 @@ sub boot($self)
 	$self->{slots} = [map { {
 		number => $_, console => "$dir/g$_.console",
 		qmp => $connect->("g$_.qmp"), agent => $connect->("g$_.agent"),
-	} } 0 .. SLOTS - 1];
+	} } 0 .. $self->_slots - 1];
 
 	$self->{agent} = MVGPU::Agent->new($connect->('agent'));
 	$self->_wait_boot;
@@ -300,6 +339,72 @@ sub stop($self)
 	$self->{machine}->wait_gone(5);
 	$self->{machine}->stop;
 	delete @$self{qw(machine agent qmp slots)};
+}
+
+# ---- suspend -----------------------------------------------------------------
+
+# Guests need nothing that is shared with us once they run; 9p does not survive a suspend.
+sub _unshare($self)
+{
+	$self->must(<<~'EOF') unless $self->{unshared}++;
+	set -e
+	umount /mvgpu /rig /usr/lib/modules
+	cd /sys/bus/virtio/drivers/9pnet_virtio
+	for device in virtio*; do echo $device >unbind; done
+	for wakeup in $(find /sys/devices -path '*/power/wakeup'); do echo disabled >$wakeup; done 2>/dev/null || :
+	EOF
+}
+
+# L1 goes to sleep. state: mem, or what else /sys/power/state takes
+sub suspend($self, $state = 'mem')
+{
+	$self->_unshare;
+	# The firmware forgets where it had put the registers that the next one takes.
+	my $config = '/sys/bus/pci/devices/0000:00:1f.0/config';
+	my $bridge = "dd if=/run/bridge of=$config bs=4 seek=16 conv=notrunc";
+	$self->must("dd if=$config of=/run/bridge bs=4 skip=16 count=2 2>/dev/null");
+	$self->{woke} = () = $self->_wakings;
+	$self->{slept} = () = $self->_sleeps;
+	$self->must("(sleep 0.2; echo $state >/sys/power/state; status=\$?; $bridge; "
+		. 'echo rig: awake $status >/dev/console) >/dev/null 2>&1 &');
+}
+
+# Lines that it sends to us before it is awake are lost, so nobody asks for an answer.
+sub _wakings($self) { return $self->console =~ /^rig: awake (\d+)/mg }
+
+# It is asleep, to the last instruction; 0 if its clock has woken it up again already.
+sub asleep($self)
+{
+	my $awake = sub { $self->{woke} < (() = $self->_wakings) };
+	my $asleep = sub { $self->qmp('query-status')->{status} eq 'suspended' };
+
+	$self->_within(sub { $asleep->() || $awake->() });
+	return 1 if $asleep->();
+	return 0 if $awake->() && $self->{slept} < (() = $self->_sleeps);
+	$self->note($self->must('dmesg | tail -n 60')) if $awake->();
+	$self->trouble('it does not fall asleep');
+}
+
+sub _sleeps($self) { return grep { /^SUSPEND / } $self->{qmp}->events }
+
+# It wakes up, unless it does so by itself; returns whether it had slept as it should.
+sub resume($self, %o)
+{
+	$self->qmp('system_wakeup') unless $o{by_itself};
+	$self->_within(sub { $self->{woke} < (() = $self->_wakings) })
+		or $self->trouble('it does not wake up');
+	return !($self->_wakings)[-1];
+}
+
+sub _within($self, $done)
+{
+	my $deadline = now + $self->{timeout};
+
+	while (now < $deadline) {
+		return 1 if $done->();
+		sleep 0.1;
+	}
+	return 0;
 }
 
 # ---- modules and vGPUs in L1 -----------------------------------------------
@@ -572,7 +677,7 @@ sub _start_guest($self, $class, %o)
 {
 	my ($slot) = grep { !$_->{guest} } $self->{slots}->@*;
 
-	die "all @{[SLOTS]} guest slots are taken\n" unless $slot;
+	die "all @{[$self->_slots]} guest slots are taken\n" unless $slot;
 	my $guest = $class->new($self, $slot, name => "g$slot->{number}", %o);
 	$slot->{guest} = $guest->{name};
 	$guest->start;
