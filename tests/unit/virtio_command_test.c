@@ -1278,13 +1278,13 @@ static void sizes(void **state)
 static void large(void **state)
 {
 	const struct virtio_gpu_transfer_to_host_2d req = {
-		.hdr.type = CMD(TRANSFER_TO_HOST_2D), .resource_id = 1, .r = { 0, 0, 1024, 1024 },
+		.hdr.type = CMD(TRANSFER_TO_HOST_2D), .resource_id = 1, .r = { 0, 0, 2048, 2048 },
 	};
 	unsigned int i;
 
 	(void)state;
 	start(1);
-	assert_ok(put_create(1, 1024, 1024));
+	assert_ok(put_create(1, 2048, 2048));
 	for (i = 0; i < VG_DEPTH; i++)
 		put(&req, sizeof(req));
 	go();

@@ -39,7 +39,7 @@
 
 #define VG_MAX_HEADS		VIRTIO_GPU_MAX_SCANOUTS
 #define VG_DEPTH		4	/* commands that the hardware has at once */
-#define VG_BYTES		SZ_4M	/* and no more if it has so much to read */
+#define VG_BYTES		SZ_16M	/* and no more if it has so much to read */
 #define VG_MAX_ENTRIES		16384	/* of a backing, as QEMU has it */
 /* Quotas of a vGPU, beside its type's memory */
 #define VG_MAX_RESOURCES	16384

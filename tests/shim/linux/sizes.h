@@ -5,7 +5,6 @@
 #define SZ_4K	0x00001000
 #define SZ_64K	0x00010000
 #define SZ_1M	0x00100000
-#define SZ_4M	0x00400000
 #define SZ_16M	0x01000000
 #define SZ_32M	0x02000000
 #define SZ_64M	0x04000000
