@@ -749,16 +749,22 @@ static void recovery(void **state)
 	stop();
 }
 
-/* What hung fails, what came after it does not; it is noticed by the watchdog */
-static void hang(void **state)
+/* The hardware has two commands, and takes its time */
+static void start_two_commands(unsigned int at[2])
 {
-	unsigned int at[2];
-
 	start(1);
 	picture(1);
 	at[0] = put_transfer(1);
 	at[1] = put_flush(1);
 	go();
+}
+
+/* What hung fails, what came after it does not; it is noticed by the watchdog */
+static void hang(void **state)
+{
+	unsigned int at[2];
+
+	start_two_commands(at);
 	shim_advance(4900 * HZ / 1000 * MS);
 	hw_settle();
 	assert_int_equal(used(), 2);
@@ -775,11 +781,7 @@ static void suspend(void **state)
 {
 	unsigned int at[2];
 
-	start(1);
-	picture(1);
-	at[0] = put_transfer(1);
-	at[1] = put_flush(1);
-	go();
+	start_two_commands(at);
 	shim_advance(2000 * HZ / 1000 * MS);
 	virtio_device_freeze(&hw.vdev);
 	shim_advance(60000 * HZ / 1000 * MS);
