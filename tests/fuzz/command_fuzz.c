@@ -3,7 +3,7 @@
  * command_fuzz.c - a vGPU's driver, the physical virtio-gpu and the VMM as the input has
  * them: commands, answers, memory that goes and comes, resets and restarts
  */
-#include "virtio_hw.h"
+#include "virtio_vgpu.h"
 #include "fuzz.h"
 
 #define NUM_REGIONS	4		/* of memory for backings, beside what fuzz.h has */
