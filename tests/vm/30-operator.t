@@ -51,7 +51,7 @@ subtest 'the budget is shared' => sub {
 	my $big = $rig->create_vgpu($gpu, 'mvgpu-bochs-16m');
 	is available('16m'), 0, '16 MiB are gone';
 	is available('4m'), 3, 'and so are four of the small ones';
-	my $uuid = MVGPU::Rig::uuid();
+	my $uuid = MVGPU::Rig->uuid;
 	my $create = "echo $uuid >$types/mvgpu-bochs-16m/create";
 	refused($create, 'one too many', qr/No space left/);
 	like log_of($create), qr/$uuid: no 16m left on $gpu/, 'the log names the vGPU and the reason';
@@ -68,11 +68,11 @@ subtest 'the budget is shared' => sub {
 subtest 'typos' => sub {
 	refused("echo $_ >$types/mvgpu-bochs-4m/create", "UUID '$_'", qr/Invalid argument/)
 		for 'nonsense', '12345678-1234-1234-1234-12345678901', '';
-	refused("echo @{[MVGPU::Rig::uuid()]} >$types/mvgpu-bochs-huge/create", 'unknown type',
+	refused("echo @{[MVGPU::Rig->uuid]} >$types/mvgpu-bochs-huge/create", 'unknown type',
 		qr/No such file|nonexistent/);
 	my $foreground = "/sys/bus/pci/devices/$gpu/mvgpu/foreground";
 	refused("echo nonsense >$foreground", 'foreground nonsense', qr/Invalid argument/);
-	refused("echo @{[MVGPU::Rig::uuid()]} >$foreground", 'foreground of a stranger',
+	refused("echo @{[MVGPU::Rig->uuid]} >$foreground", 'foreground of a stranger',
 		qr/No such file/);
 	like log_of("echo nonsense >$foreground"), qr/$gpu: foreground: neither/, 'is explained';
 	my $uuid = $rig->create_vgpu($gpu, 'mvgpu-bochs-4m');

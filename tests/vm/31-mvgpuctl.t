@@ -181,7 +181,7 @@ subtest 'create' => sub {
 	like $v, qr/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/, 'one with a random UUID';
 	is json("show @{[substr $v, 0, 8]}")->{vgpu}{uuid}, $v, 'found by the start of it';
 	is json('show web-2')->{vgpu}{uuid}, $web[1], 'found by a name';
-	my $given = MVGPU::Rig::uuid();
+	my $given = MVGPU::Rig->uuid;
 	is works("create -u \U$given\E $bochs 4m"), $given, 'one with a UUID that is given';
 	my $list = json('list vgpus')->{vgpus};
 	is_deeply [sort map { $_->{uuid} } @$list], [sort @web, $v, $given], 'list has them all';

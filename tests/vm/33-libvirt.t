@@ -80,7 +80,7 @@ sub device($bdf, $type, $uuid, @attributes)
 
 # Of the guide, and another, on the Bochs display
 my ($uuid) = block('nodedev-define') =~ m{<uuid>(.*)</uuid>};
-my $second = MVGPU::Rig::uuid();
+my $second = MVGPU::Rig->uuid;
 
 subtest 'before' => sub {
 	is virsh('nodedev-list --cap mdev_types'), '', 'a GPU that is not adopted is no parent';
@@ -160,7 +160,7 @@ subtest 'KubeVirt' => sub {
 	like $rig->must("cat /sys/bus/pci/devices/$virtio/numa_node"), qr/^-?\d+$/, 'and the parent a NUMA node';
 	is $requested, $resource, 'what a guest asks for is what is permitted';
 	# As many as fit
-	my @filled = map { MVGPU::Rig::uuid() } 1 .. $rig->must("cat $types/available_instances");
+	my @filled = map { MVGPU::Rig->uuid } 1 .. $rig->must("cat $types/available_instances");
 	$rig->must("echo $_ >/sys/bus/pci/devices/$virtio/mdev_supported_types/$type/create") for @filled;
 	is $rig->must("cat $types/available_instances"), 0, 'the parent can be filled';
 	$rig->remove_vgpu($_) for @filled;
@@ -297,26 +297,26 @@ sub create($what, @device)
 }
 
 subtest 'mistakes' => sub {
-	my $new = MVGPU::Rig::uuid();
+	my $new = MVGPU::Rig->uuid;
 	my $type = 'mvgpu-bochs-32m';
 
 	virsh("nodedev-destroy @{[mdev($uuid, $virtio)]}");
 	is +(create('create', $bochs, $type, $new))[0], 0, 'there is a vGPU';
-	refused('No available instances', create('create', $bochs, $type, MVGPU::Rig::uuid()), 'type full');
+	refused('No available instances', create('create', $bochs, $type, MVGPU::Rig->uuid), 'type full');
 	like $rig->must('mvgpuctl list types'), qr/^$bochs +$type +0 +1 /m, 'mvgpuctl shows it';
-	refused('does not support mdev type', create('create', $bochs, 'mvgpu-bochs-64m', MVGPU::Rig::uuid()),
+	refused('does not support mdev type', create('create', $bochs, 'mvgpu-bochs-64m', MVGPU::Rig->uuid),
 		'no such type');
 	refused('Invalid uuid', create('define', $bochs, $type, substr $new, 1), 'a typo in a UUID');
 	refused('invalid value', $rig->run("mdevctl start -u ${new}x -p $bochs -t $type"), 'in one for mdevctl');
 	refused('Device exists with different type', create('create', $bochs, 'mvgpu-bochs-4m', $new),
 		'a UUID twice');
-	refused('Unable to find parent device', create('create', 'pci_0000_00_00_0', $type, MVGPU::Rig::uuid()),
+	refused('Unable to find parent device', create('create', 'pci_0000_00_00_0', $type, MVGPU::Rig->uuid),
 		'a parent that is none');
-	refused('invalid parent device', create('create', 'pci_0000_00_99_0', $type, MVGPU::Rig::uuid()),
+	refused('invalid parent device', create('create', 'pci_0000_00_99_0', $type, MVGPU::Rig->uuid),
 		'a parent that is not there');
-	refused('Invalid attribute', create('create', $bochs, 'mvgpu-bochs-4m', MVGPU::Rig::uuid(),
+	refused('Invalid attribute', create('create', $bochs, 'mvgpu-bochs-4m', MVGPU::Rig->uuid,
 		['mvgpu/wieght', 3]), 'a typo in an attribute');
-	my $wrong = MVGPU::Rig::uuid();
+	my $wrong = MVGPU::Rig->uuid;
 	refused('Failed to write', create('create', $virtio, 'virtio-pci-1h64m', $wrong, ['mvgpu/weight', 99999]),
 		'an attribute out of its range');
 	like scalar $rig->must('dmesg'), qr/$wrong: weight: not a number from 1 to 10000/, 'the log says more';

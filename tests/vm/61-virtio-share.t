@@ -77,13 +77,18 @@ subtest 'one floods, one is at leisure' => sub {
 		kill \$burner
 		flood $uuids[0] 2048x2048
 		$client --leisure 12 20 $uuids[1]
+		echo 10000 >$dir[0]/weight; echo 1 >$dir[1]/weight
+		$client --leisure 12 20 $uuids[1]
+		echo 100 >$dir[0]/weight; echo 100 >$dir[1]/weight
 		calm
 		EOF
-	my ($burner, $flood) = $said =~ /^(\d+) of \d+ updates/mg;
+	my ($burner, $flood, $unfair) = $said =~ /^(\d+) of \d+ updates/mg;
 
 	note $said;
 	cmp_ok $flood, '>=', 0.9 * $burner,
 		"updates beside a flood: $flood, beside a busy processor: $burner";
+	# Negative control
+	cmp_ok $unfair, '<', 0.9 * $burner, "beside a flood that outweighs it: $unfair";
 };
 
 # The third time it is told by its device's status, and its VMM is served no more than its guest

@@ -8,18 +8,16 @@
 use v5.36;
 use FindBin;
 use lib "$FindBin::Bin/lib";
-use MVGPU::Image;
 use MVGPU::Iommus;
+use MVGPU::Lost;
 use MVGPU::Rig;
 use Test::More;
 
-use constant { EDGE => 256, OK => '0x1100' };
+use constant OK => '0x1100';
 
 my @all = qw(bypass none strict passthrough amd virtio);
 my @diagonal = ([bypass => '6.1'], [strict => '6.12']);
 my $client = '/mvgpu/build/virtio-test';
-my @colours = qw(2060a0 e01030);
-my @pictures = map { MVGPU::Image->flat(hex, EDGE, EDGE) } @colours;
 
 sub start($name, $kernel, $vgpus, %o)
 {
@@ -29,60 +27,30 @@ sub start($name, $kernel, $vgpus, %o)
 	return ($rig, map { $rig->create_vgpu($bdf, 'virtio-pci-1h64m') } 1 .. $vgpus);
 }
 
-# Starts a VMM that shows a picture; returns its process
-sub lose($rig, $uuid, $way = '')
-{
-	my $colours = join ',', @colours;
-	my $pid = $rig->must(
-		": >/tmp/lose; $client $way --lose $colours $uuid >>/tmp/lose 2>&1 & echo \$!");
-
-	said($rig, 'HOLDING');
-	return $pid;
-}
-
-sub said($rig, $word)
-{
-	return $rig->wait_for("grep -a '^$word' /tmp/lose")
-		// $rig->trouble("no $word: " . $rig->must('cat /tmp/lose'));
-}
-
-# The next step; returns what the GPU answered to a transfer and a flush.
-sub step($rig, $pid, $word)
-{
-	$rig->must(": >/tmp/lose; kill -USR1 $pid");
-	return [(split ' ', said($rig, $word))[1, 2]];
-}
-
-sub end($rig, $pid)
-{
-	$rig->must("kill $pid");
-	$rig->wait_for("! kill -0 $pid 2>/dev/null") // fail 'the VMM goes';
-}
-
 sub with_revoke($name, $kernel)
 {
 	my ($rig, @uuids) = start($name, $kernel, 2);
 	my %head = (device => 'gpu0', head => 0);
 
 	for my $way ($rig->ways) {
-		my $pid = lose($rig, $uuids[0], $way);
+		my $vmm = MVGPU::Lost->new($rig, $client, $uuids[0], "$way --lose");
 		my $pinned = $rig->vgpu($uuids[0], 'pinned');
 		my $revokes = $rig->vgpu($uuids[0], 'revokes');
-		$rig->shows($pictures[0], 'the picture is there', %head);
+		$rig->shows(MVGPU::Lost::picture(0), 'the picture is there', %head);
 		for my $round (1 .. 3) {
-			my ($old, $new) = @pictures[($round - 1) % 2, $round % 2];
-			my $answers = step($rig, $pid, 'GONE');
-			isnt $answers->[0], OK, "gone: a transfer is refused: $answers->[0]";
-			is $answers->[1], OK, 'a flush is not';
+			my ($old, $new) = map { MVGPU::Lost::picture($_) } $round - 1, $round;
+			my @answers = $vmm->goes;
+			isnt $answers[0], OK, "gone: a transfer is refused: $answers[0]";
+			is $answers[1], OK, 'a flush is not';
 			$rig->shows($old, 'what is written to the memory is not seen', %head);
 			is $rig->vgpu($uuids[0], 'revokes'), $revokes + $round, 'one more revoke';
-			is $rig->vgpu($uuids[0], 'pinned'), $pinned - EDGE * EDGE * 4 / 4096,
+			is $rig->vgpu($uuids[0], 'pinned'), $pinned - MVGPU::Lost::pages,
 				'its pages are not pinned';
-			is_deeply step($rig, $pid, 'BACK'), [OK, OK], 'back: all is well';
+			is_deeply [$vmm->comes], [OK, OK], 'back: all is well';
 			$rig->shows($new, 'now it is seen', %head);
 			is $rig->vgpu($uuids[0], 'pinned'), $pinned, 'its pages are pinned';
 		}
-		end($rig, $pid);
+		$vmm->end;
 		$rig->nothing_held($uuids[0], 'without the VMM');
 	}
 	$rig->end_virtio(@uuids);
@@ -92,14 +60,14 @@ sub with_revoke($name, $kernel)
 sub without_revoke($name, $kernel)
 {
 	my ($rig, $uuid) = start($name, $kernel, 1, variant => 'skip-revoke');
-	my $pid = lose($rig, $uuid);
+	my $vmm = MVGPU::Lost->new($rig, $client, $uuid);
 	my $pinned = $rig->vgpu($uuid, 'pinned');
 
-	my $answers = step($rig, $pid, 'GONE');
-	is $answers->[0], OK, 'a transfer from memory that has gone goes well';
-	$rig->shows($pictures[1], 'and shows what is in it now', device => 'gpu0', head => 0);
+	my @answers = $vmm->goes;
+	is $answers[0], OK, 'a transfer from memory that has gone goes well';
+	$rig->shows(MVGPU::Lost::picture(1), 'and shows what is in it now', device => 'gpu0', head => 0);
 	cmp_ok $rig->vgpu($uuid, 'pinned'), '<', $pinned, 'though its pages are not pinned';
-	end($rig, $pid);
+	$vmm->end;
 	$rig->stop;
 }
 

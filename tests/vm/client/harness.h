@@ -100,7 +100,7 @@ struct action {
 	int (*run)(const struct env *env);
 };
 
-#define MAX_ACTIONS 8
+#define MAX_ACTIONS 12
 
 /**
  * struct client - a program of tests

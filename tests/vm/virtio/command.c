@@ -69,6 +69,25 @@ struct attach_one attach_req(__u32 id, __u64 addr, __u32 len)
 	};
 }
 
+struct blob_one blob_req(__u32 id, __u64 addr, __u32 len)
+{
+	return (struct blob_one){
+		.req.hdr.type = VIRTIO_GPU_CMD_RESOURCE_CREATE_BLOB, .req.resource_id = id,
+		.req.blob_mem = VIRTIO_GPU_BLOB_MEM_GUEST, .req.nr_entries = 1, .req.size = len,
+		.entry.addr = addr, .entry.length = len,
+	};
+}
+
+/* The first head shows a square from the start of a blob */
+struct virtio_gpu_set_scanout_blob blob_scanout_req(__u32 id, __u32 edge)
+{
+	return (struct virtio_gpu_set_scanout_blob){
+		.hdr.type = VIRTIO_GPU_CMD_SET_SCANOUT_BLOB, .r = { 0, 0, edge, edge },
+		.resource_id = id, .width = edge, .height = edge,
+		.format = VIRTIO_GPU_FORMAT_B8G8R8X8_UNORM, .strides[0] = edge * 4,
+	};
+}
+
 /**
  * make_picture() - a resource with backing
  * @g: the vGPU

@@ -112,10 +112,13 @@ void gpu_reset(struct gpu *g)
 	EQ(common_read(g, VIRTIO_PCI_COMMON_STATUS, 1), 0);
 }
 
-/* Neither event index, which some tests would have to get right, nor what we don't know */
+/*
+ * Neither event index, which some tests would have to get right, nor what we don't know. What a
+ * test wants besides has to be offered.
+ */
 void set_features(struct gpu *g)
 {
-	static const __u64 wanted = 1ULL << VIRTIO_F_VERSION_1 |
+	const __u64 wanted = g->also | 1ULL << VIRTIO_F_VERSION_1 |
 				    1ULL << VIRTIO_F_ACCESS_PLATFORM |
 				    1ULL << VIRTIO_RING_F_INDIRECT_DESC |
 				    1ULL << VIRTIO_F_RING_RESET | 1ULL << VIRTIO_GPU_F_EDID;
@@ -125,6 +128,7 @@ void set_features(struct gpu *g)
 	for (i = 0; i < 2; i++) {
 		common_write(g, VIRTIO_PCI_COMMON_DFSELECT, 4, i);
 		offered = common_read(g, VIRTIO_PCI_COMMON_DF, 4);
+		HEX(~offered & (__u32)(g->also >> 32 * i), 0);
 		common_write(g, VIRTIO_PCI_COMMON_GFSELECT, 4, i);
 		common_write(g, VIRTIO_PCI_COMMON_GF, 4, offered & (wanted >> 32 * i));
 	}

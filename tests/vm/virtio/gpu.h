@@ -64,6 +64,7 @@ struct ring {
  * @device: and the device's own
  * @notify: and the doorbells
  * @notify_step: bytes from one doorbell to the next
+ * @also: features that are accepted besides those of every test
  * @ring: its virtqueues
  */
 struct gpu {
@@ -73,6 +74,7 @@ struct gpu {
 	__u32 device;
 	__u32 notify;
 	__u32 notify_step;
+	__u64 also;
 	struct ring ring[QUEUES];
 };
 
@@ -134,7 +136,19 @@ struct attach_one {
 	struct virtio_gpu_mem_entry entry;
 };
 
+/**
+ * struct blob_one - VIRTIO_GPU_CMD_RESOURCE_CREATE_BLOB of guest memory, with one entry
+ * @req: the command
+ * @entry: the entry
+ */
+struct blob_one {
+	struct virtio_gpu_resource_create_blob req;
+	struct virtio_gpu_mem_entry entry;
+};
+
 struct attach_one attach_req(__u32 id, __u64 addr, __u32 len);
+struct blob_one blob_req(__u32 id, __u64 addr, __u32 len);
+struct virtio_gpu_set_scanout_blob blob_scanout_req(__u32 id, __u32 edge);
 void make_picture(struct gpu *g, __u32 id, __u32 width, __u32 height, __u64 iova);
 void *map_backing(struct gpu *g, size_t size);
 unsigned int heads(struct gpu *g);
@@ -167,12 +181,14 @@ int leisure(const struct env *env);
 int transfer_singly(const struct env *env);
 int hold_picture(const struct env *env);
 int lose_picture(const struct env *env);
+int lose_blob(const struct env *env);
 
 extern const struct group group_command;
 extern const struct group group_ring;
 extern const struct group group_reset;
 extern const struct group group_memory;
 extern const struct group group_plane;
+extern const struct group group_blob;
 extern const struct group group_silent;
 
 #endif

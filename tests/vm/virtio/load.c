@@ -212,26 +212,20 @@ static void paint(__u32 *pixels, unsigned int edge, __u32 colour)
 		pixels[i] = colour;
 }
 
-/**
- * lose_picture() - show a picture whose memory goes away and is used for something else
- * @env: the command line; two colours are the option's argument
- *
- * Each SIGUSR1 is a step: the memory goes, is painted in the other colour, and the device is
- * told to take the picture from there (this says GONE and the answers); or it comes back as it
- * is, and is taken from (BACK and the answers). It says HOLDING first. No counters are read,
- * so that it works wherever VFIO has the device.
- *
- * Return: an exit status.
+#define LOST_EDGE 256
+#define LOST_SIZE (LOST_EDGE * LOST_EDGE * 4)
+
+/*
+ * Show what @show() makes of memory at BACKING, which goes away and is used for something else:
+ * at each SIGUSR1 it goes and is painted in the other colour, or comes back as it is. Says
+ * HOLDING first, and then GONE or BACK with what the device answers when @show() asks it to show
+ * that. No counters are read, so that it works wherever VFIO has the device.
  */
-int lose_picture(const struct env *env)
+static int lose(const struct env *env, __u64 also, void (*make)(struct gpu *g),
+		void (*show)(struct gpu *g))
 {
-	const unsigned int edge = 256, size = edge * edge * 4;
-	struct virtio_gpu_transfer_to_host_2d transfer = transfer_req(1, edge, edge);
-	struct virtio_gpu_resource_flush flush = flush_req(1, edge, edge);
-	struct virtio_gpu_set_scanout scanout = scanout_req(0, 1, edge, edge);
 	unsigned int colour[2], i;
 	sigset_t turn;
-	__u32 answer;
 	struct gpu g;
 	void *p;
 	int nr;
@@ -241,25 +235,78 @@ int lose_picture(const struct env *env)
 		return 2;
 	}
 	block_turn(&turn);
-	gpu_open(&g, env, 0);
-	p = map_backing(&g, size);
-	paint(p, edge, colour[0]);
-	make_picture(&g, 1, edge, edge, BACKING);
-	ANSWERS(&g, "the transfer", transfer, VIRTIO_GPU_RESP_OK_NODATA);
-	ANSWERS(&g, "the scanout", scanout, VIRTIO_GPU_RESP_OK_NODATA);
-	ANSWERS(&g, "the flush", flush, VIRTIO_GPU_RESP_OK_NODATA);
-	printf("HOLDING\n");
+	gpu_attach(&g, env, 0);
+	g.also = also;
+	gpu_start(&g);
+	p = map_backing(&g, LOST_SIZE);
+	paint(p, LOST_EDGE, colour[0]);
+	make(&g);
+	printf("HOLDING");
 	for (i = 1;; i++) {
+		show(&g);
+		printf("\n");
 		fflush(stdout);
 		OK(!sigwait(&turn, &nr), "sigwait");
 		if (i % 2) {
-			unmap_iova(&g.f, BACKING, size);
-			paint(p, edge, colour[(i + 1) / 2 % 2]);
+			unmap_iova(&g.f, BACKING, LOST_SIZE);
+			paint(p, LOST_EDGE, colour[(i + 1) / 2 % 2]);
 		} else {
-			map_iova(&g.f, BACKING, p, size, RW);
+			map_iova(&g.f, BACKING, p, LOST_SIZE, RW);
 		}
-		answer = ask(&g, &transfer, sizeof(transfer));
-		printf("%s 0x%x 0x%x\n", i % 2 ? "GONE" : "BACK", answer,
-		       ask(&g, &flush, sizeof(flush)));
+		printf(i % 2 ? "GONE" : "BACK");
 	}
+}
+
+static void make_lost_picture(struct gpu *g)
+{
+	struct virtio_gpu_set_scanout scanout = scanout_req(0, 1, LOST_EDGE, LOST_EDGE);
+
+	make_picture(g, 1, LOST_EDGE, LOST_EDGE, BACKING);
+	ANSWERS(g, "the scanout", scanout, VIRTIO_GPU_RESP_OK_NODATA);
+}
+
+static void flush_lost(struct gpu *g)
+{
+	struct virtio_gpu_resource_flush flush = flush_req(1, LOST_EDGE, LOST_EDGE);
+
+	printf(" 0x%x", ask(g, &flush, sizeof(flush)));
+}
+
+static void show_lost_picture(struct gpu *g)
+{
+	struct virtio_gpu_transfer_to_host_2d transfer = transfer_req(1, LOST_EDGE, LOST_EDGE);
+
+	printf(" 0x%x", ask(g, &transfer, sizeof(transfer)));
+	flush_lost(g);
+}
+
+/**
+ * lose_picture() - show a picture whose memory goes away and is used for something else
+ * @env: the command line; two colours are the option's argument
+ *
+ * Return: an exit status.
+ */
+int lose_picture(const struct env *env)
+{
+	return lose(env, 0, make_lost_picture, show_lost_picture);
+}
+
+static void make_lost_blob(struct gpu *g)
+{
+	struct virtio_gpu_set_scanout_blob scanout = blob_scanout_req(1, LOST_EDGE);
+	struct blob_one blob = blob_req(1, BACKING, LOST_SIZE);
+
+	ANSWERS(g, "the blob", blob, VIRTIO_GPU_RESP_OK_NODATA);
+	ANSWERS(g, "the scanout", scanout, VIRTIO_GPU_RESP_OK_NODATA);
+}
+
+/**
+ * lose_blob() - the same of a blob, which the hardware shows from where it is
+ * @env: the command line; two colours are the option's argument
+ *
+ * Return: an exit status.
+ */
+int lose_blob(const struct env *env)
+{
+	return lose(env, 1ULL << VIRTIO_GPU_F_RESOURCE_BLOB, make_lost_blob, flush_lost);
 }

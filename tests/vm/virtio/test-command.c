@@ -439,6 +439,9 @@ static void types(struct fixture *f)
 		ANSWERS(g, "an unknown type", req, UNSPEC);
 		EQ(ask(g, req, sizeof(struct virtio_gpu_ctrl_hdr)), UNSPEC);
 	}
+	/* no capsets without 3D: there are none to ask for with 0x108 and 0x109 */
+	EQ(reg_read(&g->f, BAR4,
+		    g->device + offsetof(struct virtio_gpu_config, num_capsets), 4), 0);
 	/* those of the cursor queue */
 	__u32 move[32] = { VIRTIO_GPU_CMD_MOVE_CURSOR };
 	__u32 update[32] = { VIRTIO_GPU_CMD_UPDATE_CURSOR };
@@ -454,19 +457,8 @@ static void features(struct fixture *f)
 	struct virtio_gpu_resource_assign_uuid uuid = {
 		.hdr.type = VIRTIO_GPU_CMD_RESOURCE_ASSIGN_UUID, .resource_id = ID,
 	};
-	struct {
-		struct virtio_gpu_resource_create_blob req;
-		struct virtio_gpu_mem_entry entry;
-	} blob = {
-		.req.hdr.type = VIRTIO_GPU_CMD_RESOURCE_CREATE_BLOB, .req.resource_id = 9,
-		.req.blob_mem = VIRTIO_GPU_BLOB_MEM_GUEST, .req.nr_entries = 1,
-		.req.size = SIZE, .entry.addr = IOVA + ROOM, .entry.length = SIZE,
-	};
-	struct virtio_gpu_set_scanout_blob scanout = {
-		.hdr.type = VIRTIO_GPU_CMD_SET_SCANOUT_BLOB, .r = { 0, 0, EDGE, EDGE },
-		.resource_id = ID, .width = EDGE, .height = EDGE,
-		.format = VIRTIO_GPU_FORMAT_B8G8R8X8_UNORM, .strides[0] = EDGE * 4,
-	};
+	struct virtio_gpu_set_scanout_blob scanout = blob_scanout_req(ID, EDGE);
+	struct blob_one blob = blob_req(9, IOVA + ROOM, SIZE);
 	struct bench b;
 	struct gpu *g;
 

@@ -6,7 +6,7 @@
 package MVGPU::Guest;
 
 use v5.36;
-use parent 'MVGPU::Node';
+use parent 'MVGPU::Host';
 use MVGPU::Agent;
 use MVGPU::Initramfs;
 use MVGPU::Qmp;
