@@ -17,7 +17,8 @@ IGT_TESTS := $(filter %-igt.t,$(VM_TESTS))
 HOST_TESTS := $(filter %-libvirt.t,$(VM_TESTS))
 CHAIN := $(filter-out $(IGT_TESTS) $(HOST_TESTS),$(VM_TESTS))
 # What takes long, for check-full alone
-LONG := %-guides.t %-suspend.t %-share.t %-revoke.t %-viommu.t %-life.t %-parent.t %-blob.t
+LONG := %-guides.t %-suspend.t %-share.t %-revoke.t %-viommu.t %-life.t %-parent.t %-blob.t \
+	%-adopt.t
 # Three Debian releases, each of which builds and installs the packages
 PACKAGE_TESTS := tests/deb.t
 TESTS := $(filter-out $(PACKAGE_TESTS),$(sort $(wildcard tests/*.t tests/unit/*.t tests/fuzz/*.t))) \

@@ -56,17 +56,19 @@ static ssize_t with_gpu(struct device_driver *drv, const char *name, size_t coun
 
 static int adopt(struct device_driver *drv, struct device *dev)
 {
+	struct device_driver *had;
 	int ret = 0;
 
 	mutex_lock(&adopt_lock);
-	if (dev->driver != drv) {
+	had = dev->driver;
+	if (had != drv) {
 		WRITE_ONCE(adopted, dev);
 		device_release_driver(dev);
 		ret = device_driver_attach(drv, dev);
 		WRITE_ONCE(adopted, NULL);
 		if (ret) {
 			dev_err(dev, "%s: can't take it: %d\n", drv->name, ret);
-			if (device_attach(dev) < 0)
+			if (had && device_attach(dev) <= 0)
 				dev_err(dev, "%s: nor can whoever had it\n", drv->name);
 		}
 	}

@@ -37,7 +37,10 @@ static void power_forget(struct mvgpu_parent *parent)
 	mutex_unlock(&parent->lock);
 }
 
-/* Before any device sleeps, for memory may be had by swapping. Closed vGPUs have nothing. */
+/*
+ * Before any device sleeps, so that a refusal undoes nothing; what is suspended to disk may
+ * get memory by swapping here, and only here. Closed vGPUs have nothing.
+ */
 static int power_prepare(struct device *dev)
 {
 	struct mvgpu_parent *parent = dev_get_drvdata(dev);
@@ -48,7 +51,7 @@ static int power_prepare(struct device *dev)
 	list_for_each_entry(vgpu, &parent->vgpus, node) {
 		if (!vgpu->type->vram || READ_ONCE(vgpu->tracker.closed))
 			continue;
-		vgpu->saved = vmalloc(vgpu->type->vram);
+		vgpu->saved = __vmalloc(vgpu->type->vram, GFP_KERNEL | __GFP_NOWARN);
 		if (vgpu->saved)
 			continue;
 		dev_err(vgpu->vdev.dev,

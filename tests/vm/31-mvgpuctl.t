@@ -9,15 +9,12 @@
 use v5.36;
 use FindBin;
 use lib "$FindBin::Bin/lib";
+use MVGPU::Ctl;
 use MVGPU::Png;
 use MVGPU::Rig;
 use JSON::PP;
 use Test::More;
 
-use constant { USAGE => 1, NOT_FOUND => 2, BUSY => 3, PERMISSION => 4, REFUSED => 5, MISSING => 6 };
-
-# Another build of it, say with ASan, as L1 sees it
-my $ctl = $ENV{MVGPUCTL} // '/mvgpu/build/mvgpuctl';
 my $rig = MVGPU::Rig->new(
 	gpus => ['bochs-display,vgamem=64M,id=gpu0',
 		'virtio-gpu-pci,max_outputs=2,iommu_platform=on,id=gpu1',
@@ -25,6 +22,7 @@ my $rig = MVGPU::Rig->new(
 	iommu => 'intel,caching-mode=off', append => 'iommu.strict=1',
 );
 $rig->boot;
+my $ctl = ctl_of($rig);
 $rig->load_modules(qw(virtio_gpu mvgpu mvgpu-bochs));
 my ($bochs) = $rig->find_pci('1234:1111');
 my ($edu) = $rig->find_pci('1234:11e8');
@@ -34,51 +32,6 @@ my $drm = "/sys/bus/pci/devices/$virtio/{,virtio*/}drm/card*";
 my $card = $rig->wait_for("cd /dev/dri && bash -c 'ls -d $drm' 2>/dev/null | sed -n s,.*/,,p | grep .")
 	// $rig->trouble('no DRM device');
 chomp $card;
-
-# Runs mvgpuctl: its status, what it printed, what it complained of
-sub ctl($arguments)
-{
-	my ($status, $output) = $rig->run("$ctl $arguments 2>/tmp/err; s=\$?; echo; echo @@; cat /tmp/err; exit \$s");
-	my ($out, $err) = $output =~ /\A(.*)\n\@\@\n(.*)\z/s or $rig->trouble("no end: $output");
-	return ($status, $out, $err);
-}
-
-# It works, silently unless it says $like; returns what it printed
-sub works($arguments, $name = $arguments, $like = qr/\A\z/)
-{
-	my ($status, $out, $err) = ctl($arguments);
-
-	local $Test::Builder::Level = $Test::Builder::Level + 1;
-	ok $status == 0 && $err =~ $like, $name or diag "$arguments\nstatus $status\n$out\n$err";
-	chomp $out;
-	return $out;
-}
-
-sub json($arguments)
-{
-	my $out = works("$arguments --json", "$arguments --json", qr//);
-	my $json = eval { decode_json($out) } // {};
-
-	local $Test::Builder::Level = $Test::Builder::Level + 1;
-	is $json->{schema}, 1, 'is JSON of schema 1' or diag $out;
-	return $json;
-}
-
-# It fails with a status, says what is wrong and what to do
-sub refuses($arguments, $should, $reason, $advice, $name = $arguments)
-{
-	my ($status, $out, $err) = ctl($arguments);
-	my ($first, @rest) = split /\n/, $err;
-
-	local $Test::Builder::Level = $Test::Builder::Level + 1;
-	subtest "refused: $name" => sub {
-		is $status, $should, "ends with $should";
-		like $first // '', qr/^mvgpuctl: .*$reason/, 'says what is wrong';
-		like join("\n", @rest), qr/^mvgpuctl: -> .*$advice/m, 'and what to do';
-		unlike $err, qr/^(?!mvgpuctl: )/m, 'says nothing else';
-		is $out, '', 'prints nothing';
-	} or diag $err;
-}
 
 # What sysfs says of a vGPU's attributes, as JSON would have it
 sub attributes($uuid)
@@ -102,8 +55,6 @@ sub plain($attributes)
 	return { map { $_ => JSON::PP::is_bool($attributes->{$_}) ? 0 + $attributes->{$_}
 		: $attributes->{$_} } keys %$attributes };
 }
-
-sub driver($path) { return $rig->must("basename \$(readlink /sys/bus/pci/devices/$path/driver)") }
 
 subtest 'before anything is adopted' => sub {
 	my $list = json('list');

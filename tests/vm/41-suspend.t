@@ -108,17 +108,34 @@ subtest 'all kinds of GPUs at work' => sub {
 };
 
 subtest 'memory and a screen that are lost' => sub {
-	my $rig = start(gpus => ['bochs-display,vgamem=64M,id=gpu0'], variant => 'power-loss');
+	my $rig = start(gpus => ['bochs-display,vgamem=128M,id=gpu0'], variant => 'power-loss');
 	my $bochs = $rig->adopt('1234:1111', 'mvgpu-bochs');
 	my $lost = '/sys/module/mvgpu/parameters/stay_lost';
-	my @vgpus = map { $rig->create_vgpu($bochs, 'mvgpu-bochs-8m') } 0 .. 2;
+	my @vgpus = map { $rig->create_vgpu($bochs, 'mvgpu-bochs-32m') } 0 .. 2;
 	my @guests = map { $rig->guest(name => "g$_", vgpu => $vgpus[$_], nowait => 1) } 0, 1;
 	$_->wait_boot for @guests;
 	my @shown = map { $_->draw("lost $_->{name}", '800x600') } @guests;
 
 	$rig->foreground($bochs, $vgpus[0]);
 	$rig->shows($shown[0], 'before', @bochs);
-	sleep_once($rig, 'memory lost', sub {
+
+	# There is memory to save the first of them, but not both.
+	$rig->must(<<~'EOF');
+	mkdir /run/full && mount -t tmpfs -o size=100% tmpfs /run/full
+	most=$(awk '/^MemAvailable/ { print int($2 / 1024) - 45 }' /proc/meminfo)
+	dd if=/dev/zero of=/run/full/most bs=1M count=$most 2>/dev/null
+	EOF
+	$rig->suspend;
+	ok !$rig->resume(by_itself => 1), 'without memory to save it to, it is not suspended';
+	my @refused = $rig->dmesg =~ /(\S+): can't suspend: no memory to save its 32 MiB\. Stop its guest, or free memory$/mg;
+	ok scalar(grep { $refused[0] eq $_ } @vgpus[0, 1]), 'the log names the vGPU and what to do'
+		or diag "@refused";
+	$rig->shows($shown[0], 'the screen is as before', @bochs);
+	$shown[$_] = $guests[$_]->draw("refused $_", '800x600') for 0, 1;
+	$rig->shows($shown[0], 'and guests draw on', @bochs);
+	$rig->must('umount /run/full');
+
+	sleep_once($rig, 'with memory again, memory lost', sub {
 		isnt $rig->screendump(@bochs)->differing($shown[0]), 0, 'the screen is lost';
 	});
 	$rig->shows($shown[0], 'the screen is back', @bochs);

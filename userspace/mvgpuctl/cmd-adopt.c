@@ -48,25 +48,44 @@ static int bind_override(const struct gpu *gpu, const char *driver)
 	return ret ? ret : sysfs_write(PCI, "drivers_probe", gpu->address);
 }
 
-static bool has_driver(const char *path, const char *driver)
+/* The folder of what drivers bind: the virtio device of a GPU that has one */
+static bool has_it(const struct gpu *gpu, const char *driver)
 {
+	char *path = gpu->child ? format("%s/%s", gpu->path, gpu->child) : format("%s", gpu->path);
 	char *now = sysfs_link(path, "driver");
 	bool same = now && !strcmp(now, driver);
 
 	free(now);
+	free(path);
 	return same;
 }
 
-/* It may have been told another driver's name before */
+/* On the virtio bus, whoever had it may have complained since, too */
+static enum status did_not_take(const struct gpu *gpu, const char *driver)
+{
+	char *end = format("%s: can't take it", driver);
+
+	fail(ST_REFUSED, "%s: %s did not take it", gpu->address, driver);
+	explain_refusal(gpu->address, end);
+	free(end);
+	return ST_REFUSED;
+}
+
+static void say_who_has_it(const struct gpu *gpu)
+{
+	if (gpu->driver)
+		inform("%s: %s %s it", gpu->address, gpu->driver,
+		       has_it(gpu, gpu->driver) ? "has" : "does not take back");
+}
+
+/* The override may have been another's name all the while, so it comes back last */
 static void undo_pci(const struct gpu *gpu, const char *override)
 {
+	if (gpu->driver)
+		bind_override(gpu, gpu->driver);
 	sysfs_write(gpu->path, "driver_override",
 		    override && strcmp(override, "(null)") ? override : "");
-	if (!gpu->driver)
-		return;
-	sysfs_write(PCI, "drivers_probe", gpu->address);
-	inform("%s: %s %s it", gpu->address, gpu->driver,
-	       has_driver(gpu->path, gpu->driver) ? "has" : "does not take back");
+	say_who_has_it(gpu);
 }
 
 static enum status adopt_pci(const struct gpu *gpu, const char *driver)
@@ -79,14 +98,14 @@ static enum status adopt_pci(const struct gpu *gpu, const char *driver)
 		status = fail_errno(ret, "%s: taking it from %s", gpu->address, gpu->driver);
 	} else {
 		ret = bind_override(gpu, driver);
-		if (ret)
+		if (ret) {
 			status = fail_errno(ret, "%s: giving it to %s", gpu->address, driver);
-		else if (!has_driver(gpu->path, driver))
-			status = fail(ST_REFUSED, "%s: %s did not take it", gpu->address, driver);
-		if (status) {
-			explain_refusal(gpu->address);
-			undo_pci(gpu, override);
+			explain_refusal(gpu->address, NULL);
+		} else if (!has_it(gpu, driver)) {
+			status = did_not_take(gpu, driver);
 		}
+		if (status)
+			undo_pci(gpu, override);
 	}
 	free(override);
 	return status;
@@ -108,17 +127,38 @@ static enum status release_pci(const struct gpu *gpu)
 
 /* ---- on the virtio bus, the driver does it all ---- */
 
-static enum status hand_over_virtio(const struct gpu *gpu, const char *driver, const char *what)
+static int hand_over_virtio(const struct gpu *gpu, const char *driver, const char *what)
 {
 	char *file = format("%s/%s", driver, what);
 	int ret = sysfs_write(VIRTIO "/drivers", file, gpu->address);
-	enum status status = ST_OK;
 
 	free(file);
+	return ret;
+}
+
+static enum status adopt_virtio(const struct gpu *gpu, const char *driver)
+{
+	int ret = hand_over_virtio(gpu, driver, "adopt");
+	enum status status = ST_OK;
+
+	if (ret && status_of(ret) == ST_PERMISSION)
+		return fail_errno(ret, "%s: giving it to %s", gpu->address, driver);
 	if (ret) {
-		status = fail_errno(ret, "%s: %s through %s", gpu->address, what, driver);
-		explain_refusal(gpu->address);
+		status = did_not_take(gpu, driver);
+		say_who_has_it(gpu);
 	}
+	return status;
+}
+
+static enum status release_virtio(const struct gpu *gpu)
+{
+	int ret = hand_over_virtio(gpu, gpu->driver, "release");
+	enum status status;
+
+	if (!ret)
+		return ST_OK;
+	status = fail_errno(ret, "%s: taking it from %s", gpu->address, gpu->driver);
+	explain_refusal(gpu->address, NULL);
 	return status;
 }
 
@@ -215,7 +255,7 @@ static enum status adopt_gpu(const struct gpu *gpu, const struct adoption *a)
 		return status;
 	klog_mark();
 	if (gpu->child)
-		return hand_over_virtio(gpu, driver, "adopt");
+		return adopt_virtio(gpu, driver);
 	return adopt_pci(gpu, driver);
 }
 
@@ -381,7 +421,7 @@ const struct command cmd_adopt = {
 	.help =
 		"Loads the vendor driver if it must, takes the GPU from the driver that has it,\n"
 		"and makes it a parent. If the vendor driver does not take it, the GPU is given\n"
-		"back. GPU is a PCI address or the name of a virtio device.\n\n"
+		"back, as it was. GPU is a PCI address or the name of a virtio device.\n\n"
 		"Each line of FILE is a PCI address and a vendor driver; # starts a comment.",
 	.opts = adopt_opts,
 	.run = adopt_run,
@@ -427,7 +467,7 @@ static enum status release_gpu(const struct host *h, const struct gpu *gpu, bool
 		return status;
 	klog_mark();
 	if (gpu->child)
-		return hand_over_virtio(gpu, gpu->driver, "release");
+		return release_virtio(gpu);
 	return release_pci(gpu);
 }
 

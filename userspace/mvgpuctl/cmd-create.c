@@ -112,7 +112,7 @@ static enum status create_one(struct order *o)
 	if (ret) {
 		status = fail_errno(ret, "vGPU %s: creating it on %s as %s", name ? name : uuid,
 				    o->parent->address, o->type->id);
-		explain_refusal(uuid);
+		explain_refusal(uuid, NULL);
 	} else {
 		o->created++;
 		if (name)
@@ -360,7 +360,7 @@ static enum status remove_all(const struct removal *r)
 		ret = remove_uuid(r->vgpus[i]->uuid);
 		if (ret) {
 			status = fail_errno(ret, "vGPU %s: removing it", vgpu_label(r->vgpus[i]));
-			explain_refusal(r->vgpus[i]->uuid);
+			explain_refusal(r->vgpus[i]->uuid, NULL);
 		} else {
 			json_object_array_add(list, json_text(r->vgpus[i]->uuid));
 		}

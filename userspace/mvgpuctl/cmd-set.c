@@ -92,7 +92,7 @@ static enum status apply(const struct changes *c)
 	i--;
 	status = fail_errno(ret, "%s %s: %s=%s", c->of == ATTR_VGPU ? "vGPU" : "parent", c->label,
 			    c->change[i].attr->name, c->change[i].value);
-	explain_refusal(c->label);
+	explain_refusal(c->label, NULL);
 	while (i--)
 		if (attr_write(c->path, c->change[i].attr, c->change[i].before))
 			inform("%s: %s can't be put back to %s", c->label,

@@ -30,10 +30,11 @@ void klog_mark(void)
 /**
  * klog_reason() - the last complaint about a device
  * @who: a UUID or an address that it names
+ * @end: what is said after this belongs to something else; or NULL
  *
  * Return: the line, for free(), or NULL.
  */
-char *klog_reason(const char *who)
+char *klog_reason(const char *who, const char *end)
 {
 	char record[RECORD_SIZE + 1];
 	char *reason = NULL, *text;
@@ -48,6 +49,8 @@ char *klog_reason(const char *who)
 			continue;
 		text++;
 		text[strcspn(text, "\n")] = 0;
+		if (end && strstr(text, end))
+			break;
 		if (!strstr(text, who))
 			continue;
 		free(reason);

@@ -42,7 +42,7 @@ enum status fail(enum status status, const char *fmt, ...) PRINTF(2, 3);
 enum status fail_errno(int err, const char *fmt, ...) PRINTF(2, 3);
 void advise(const char *fmt, ...) PRINTF(1, 2);
 void inform(const char *fmt, ...) PRINTF(1, 2);
-void explain_refusal(const char *who);
+void explain_refusal(const char *who, const char *end);
 enum status print_json(json_object *root);
 enum status finish(enum status status);
 void *must_have(void *memory);
@@ -112,7 +112,7 @@ void strings_free(char **strings);
 /* -------- klog.c: why the kernel refused -------- */
 
 void klog_mark(void);
-char *klog_reason(const char *who);
+char *klog_reason(const char *who, const char *end);
 
 /* -------- modules.c: kernel modules -------- */
 

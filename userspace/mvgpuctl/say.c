@@ -198,10 +198,11 @@ void inform(const char *fmt, ...)
 /**
  * explain_refusal() - add what the kernel has logged since klog_mark()
  * @who: a UUID or an address that its line names
+ * @end: what is said after this belongs to something else; or NULL
  */
-void explain_refusal(const char *who)
+void explain_refusal(const char *who, const char *end)
 {
-	char *reason = klog_reason(who);
+	char *reason = klog_reason(who, end);
 
 	if (reason)
 		advise("the kernel says: %s", reason);

@@ -254,6 +254,10 @@ static struct mvgpu_parent *bochs_probe(struct pci_dev *pdev, struct mvgpu_drive
 	gpu = devm_kzalloc(&pdev->dev, sizeof(*gpu), GFP_KERNEL);
 	if (!gpu)
 		return ERR_PTR(-ENOMEM);
+	if (pci_resource_len(pdev, 2) < BOCHS_MMIO_SIZE) {
+		pci_err(pdev, "no registers in BAR 2: they are I/O ports only\n");
+		return ERR_PTR(-ENODEV);
+	}
 	gpu->mmio = devm_ioremap(&pdev->dev, pci_resource_start(pdev, 2), BOCHS_MMIO_SIZE);
 	if (!gpu->mmio)
 		return ERR_PTR(-ENOMEM);

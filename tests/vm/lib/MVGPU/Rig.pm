@@ -504,6 +504,9 @@ sub ways($self)
 	return $status ? ('') : ('', '--iommufd');
 }
 
+# Whether guests can use it
+sub has_iommufd($self) { return $self->debug && $self->{root} eq 'full' }
+
 # Whether VFIO logs what a device writes: Debian's kernels after 6.6 need IOMMUFD for it
 sub logs_dma($self) { return $self->debug || $self->release =~ /^6\.[1-6]\./ }
 
