@@ -356,4 +356,20 @@ void mvgpu_scanout_changed(struct mvgpu *vgpu);
 #define MVGPU_EDID_MAX		4095	/* pixels that a detailed timing can name */
 void mvgpu_edid(u8 edid[MVGPU_EDID_SIZE], u16 width, u16 height, u32 serial);
 
+#define MVGPU_EDID_ROOM		1024	/* bytes of the longest that is passed on */
+
+/**
+ * struct mvgpu_monitor - a physical monitor
+ * @size: bytes of its EDID, 0 without one
+ * @edid: what it says of itself, see mvgpu_monitor_set()
+ */
+struct mvgpu_monitor {
+	u32 size;
+	u8 edid[MVGPU_EDID_ROOM];
+};
+
+bool mvgpu_monitor_set(struct mvgpu_monitor *monitor, const u8 edid[MVGPU_EDID_ROOM], u32 size);
+u32 mvgpu_monitor_edid(const struct mvgpu_monitor *monitor, u8 edid[MVGPU_EDID_ROOM],
+		       u16 width, u16 height, u32 serial);
+
 #endif /* MVGPU_H */

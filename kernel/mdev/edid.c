@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * edid.c - the EDID block of a virtual monitor
+ * edid.c - struct mvgpu_monitor: a physical monitor's EDID; and that of a virtual one
  *
- * VESA E-EDID 1.4, one block of 128 bytes. Its preferred mode has the reduced blanking
- * of VESA CVT 1.2 at 60 Hz; the established modes that are no larger come along.
+ * VESA E-EDID 1.4. A virtual monitor's is one block of 128 bytes. Its preferred mode has the
+ * reduced blanking of VESA CVT 1.2 at 60 Hz; the established modes that are no larger come
+ * along.
  * Portable.
  */
 #include <linux/export.h>
@@ -25,6 +26,8 @@
 #define REFRESH			60
 #define PNP_ID(a, b, c)		(((a) - '@') << 10 | ((b) - '@') << 5 | ((c) - '@'))
 #define DPI			96
+
+static const u8 header[8] = { 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0 };
 
 static const struct {
 	u16 width, height;
@@ -87,7 +90,6 @@ static void put_text(u8 *d, u8 tag, const char *text)
  */
 void mvgpu_edid(u8 edid[MVGPU_EDID_SIZE], u16 width, u16 height, u32 serial)
 {
-	static const u8 header[8] = { 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0 };
 	/* sRGB primaries, E-EDID 1.4, 3.7 */
 	static const u8 chroma[10] = {
 		0xee, 0x91, 0xa3, 0x54, 0x4c, 0x99, 0x26, 0x0f, 0x50, 0x54
@@ -125,3 +127,59 @@ void mvgpu_edid(u8 edid[MVGPU_EDID_SIZE], u16 width, u16 height, u32 serial)
 	edid[MVGPU_EDID_SIZE - 1] = -sum;
 }
 EXPORT_SYMBOL_GPL(mvgpu_edid);
+
+/* Whether it is one at all: what its blocks say is for the guest to judge */
+static bool is_edid(const u8 *edid, u32 size)
+{
+	return size <= MVGPU_EDID_ROOM && size % MVGPU_EDID_SIZE == 0 &&
+	       !memcmp(edid, header, sizeof(header));
+}
+
+/**
+ * mvgpu_monitor_set() - remember what a physical monitor says of itself
+ * @monitor: the monitor, at first all zero
+ * @edid: its EDID as the hardware has it, MVGPU_EDID_ROOM bytes that can be read
+ * @size: bytes of that as the hardware has it, 0 if there is none
+ *
+ * The hardware is not trusted: what is not whole blocks, is longer than MVGPU_EDID_ROOM or
+ * does not begin as an EDID does counts as none.
+ *
+ * Context: any. The caller serialises this and mvgpu_monitor_edid().
+ * Return: whether that is another EDID than before.
+ */
+bool mvgpu_monitor_set(struct mvgpu_monitor *monitor, const u8 edid[MVGPU_EDID_ROOM], u32 size)
+{
+	if (!is_edid(edid, size))
+		size = 0;
+	if (monitor->size == size && !memcmp(monitor->edid, edid, size))
+		return false;
+	monitor->size = size;
+	memcpy(monitor->edid, edid, size);
+	return true;
+}
+EXPORT_SYMBOL_GPL(mvgpu_monitor_set);
+
+/**
+ * mvgpu_monitor_edid() - the EDID of a vGPU's head
+ * @monitor: the monitor that shows the head, or NULL
+ * @edid: what to fill in, from its beginning
+ * @width: preferred width in pixels without a monitor's EDID, as mvgpu_edid() has it
+ * @height: preferred height
+ * @serial: serial number
+ *
+ * The physical monitor's EDID as it is, or what mvgpu_edid() makes where there is none.
+ *
+ * Context: any. The caller serialises this and mvgpu_monitor_set().
+ * Return: its size in bytes.
+ */
+u32 mvgpu_monitor_edid(const struct mvgpu_monitor *monitor, u8 edid[MVGPU_EDID_ROOM],
+		       u16 width, u16 height, u32 serial)
+{
+	if (monitor && monitor->size) {
+		memcpy(edid, monitor->edid, monitor->size);
+		return monitor->size;
+	}
+	mvgpu_edid(edid, width, height, serial);
+	return MVGPU_EDID_SIZE;
+}
+EXPORT_SYMBOL_GPL(mvgpu_monitor_edid);

@@ -200,8 +200,16 @@ static void map(unsigned int i)
 
 static void modes(u64 how)
 {
-	hw_set_mode(how % HW_SCANOUTS, how / 16 * 80, how * 10);
+	static const u32 size[] = { 128, 256, 1024, 0, 129, 1152, UINT_MAX, 64 };
+	unsigned int head = how % HW_SCANOUTS;
+	u32 i;
+
+	hw_set_edid(head, size[how / 16 % ARRAY_SIZE(size)], how);
+	hw.edid[head].byte[how % 16] ^= how & 2;
+	hw_set_mode(head, how / 16 * 80, how * 10);
 	hw_settle();
+	for (i = 0; i < HW_SCANOUTS; i++)
+		fuzz_check(gpu->monitor[i].size <= 1024 && gpu->monitor[i].size % 128 == 0);
 }
 
 static void reset(u64 how)
@@ -320,7 +328,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
 	(void)argc;
 	(void)argv;
-	hw_offers = UUID | BLOB;
+	hw_offers = UUID | BLOB | EDID;
 	return 0;
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * edid_test.c - kernel/mdev/edid.c, decoded as a monitor's EDID is
+ * edid_test.c - kernel/mdev/edid.c, decoded as a monitor's EDID is, and physical monitors'
  *
  * VESA E-EDID 1.4 names the offsets. edid-decode, where it is installed, has the last
  * word on the modes that people use.
@@ -226,6 +226,57 @@ static void edid_decode(void **state)
 	assert_int_not_equal(conforms(edid), 0);
 }
 
+/* What a guest gets of a monitor: @size bytes of @right, or ours without */
+static void check_monitor(const struct mvgpu_monitor *monitor, const u8 *right, u32 size)
+{
+	u8 edid[MVGPU_EDID_ROOM + 1], ours[MVGPU_EDID_SIZE];
+
+	memset(edid, 0xee, sizeof(edid));
+	mvgpu_edid(ours, 1024, 768, 3);
+	assert_int_equal(mvgpu_monitor_edid(monitor, edid, 1024, 768, 3), size ?: sizeof(ours));
+	assert_memory_equal(edid, size ? right : ours, size ?: sizeof(ours));
+	assert_int_equal(edid[size ?: sizeof(ours)], 0xee);
+}
+
+/* A physical monitor's is passed on as it is, if it is one */
+static void monitors(void **state)
+{
+	static const u32 wrong[] = { 1, 127, 129, 1025, 1152, 0x80000000, UINT_MAX };
+	struct mvgpu_monitor monitor = {};
+	u8 edid[MVGPU_EDID_ROOM];
+	u32 size, i;
+
+	for (i = 0; i < sizeof(edid); i++)
+		edid[i] = i < MVGPU_EDID_SIZE ? 0xff : i >> 3;
+	edid[0] = 0;
+	edid[7] = 0;
+	check_monitor(NULL, NULL, 0);
+	check_monitor(&monitor, NULL, 0);
+	assert_false(mvgpu_monitor_set(&monitor, edid, 0));
+	for (size = sizeof(edid); size; size -= MVGPU_EDID_SIZE) {
+		assert_true(mvgpu_monitor_set(&monitor, edid, size));
+		assert_false(mvgpu_monitor_set(&monitor, edid, size));
+		check_monitor(&monitor, edid, size);
+		edid[size - 1] ^= 1;
+		assert_true(mvgpu_monitor_set(&monitor, edid, size));
+		check_monitor(&monitor, edid, size);
+	}
+	check_monitor(NULL, NULL, 0);
+	for (i = 0; i < ARRAY_SIZE(wrong); i++) {
+		assert_true(mvgpu_monitor_set(&monitor, edid, wrong[i]));
+		check_monitor(&monitor, NULL, 0);
+		assert_false(mvgpu_monitor_set(&monitor, edid, 0));
+		assert_true(mvgpu_monitor_set(&monitor, edid, sizeof(edid)));
+	}
+	for (i = 0; i < 8; i++) {
+		edid[i] ^= 1;
+		assert_true(mvgpu_monitor_set(&monitor, edid, sizeof(edid)));
+		check_monitor(&monitor, NULL, 0);
+		edid[i] ^= 1;
+		assert_true(mvgpu_monitor_set(&monitor, edid, sizeof(edid)));
+	}
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -233,6 +284,7 @@ int main(void)
 		cmocka_unit_test(all_sizes),
 		cmocka_unit_test(known_timings),
 		cmocka_unit_test(serials),
+		cmocka_unit_test(monitors),
 		cmocka_unit_test(edid_decode),
 	};
 

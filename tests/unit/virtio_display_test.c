@@ -146,7 +146,7 @@ static void asked_again(void **state)
 		hw_run(VG_CONTROLQ, 1);
 		hw_settle();
 		assert_true(was_told());
-		assert_int_equal(one.head[0].width, 1024 + i);
+		assert_int_equal(one.mode[0].r.width, 1024 + i);
 	}
 	/* what is no event is no question */
 	hw.config.events_read = ~VIRTIO_GPU_EVENT_DISPLAY;

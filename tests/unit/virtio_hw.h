@@ -25,6 +25,7 @@
 #define HW_LOG		64
 #define UUID		BIT(VIRTIO_GPU_F_RESOURCE_UUID)
 #define BLOB		BIT(VIRTIO_GPU_F_RESOURCE_BLOB)
+#define EDID		BIT(VIRTIO_GPU_F_EDID)
 #define HW_SHORT	1u	/* hw.refuse: the answer is missing */
 
 /* What the hardware knows of an id: one that it has refused or forgotten may be named again */
@@ -56,6 +57,8 @@ static struct vg_gpu *gpu;		/* while gpu.c has it */
 /* What it claims to be, from hw_start() on */
 static u64 hw_offers, hw_lacks;		/* feature bits that others have not, or have */
 static u32 hw_scanouts = HW_SCANOUTS;
+static u32 hw_window;			/* of that width, for head 1; 0 for none */
+static u32 hw_hangs_on;			/* the type of what it never answers */
 static bool hw_not_pci, hw_not_adopted, hw_is_silent;
 static int hw_no_parent;		/* the framework's errno */
 static u32 guest_takes = UINT_MAX;	/* of these, from guest_drive() on */
@@ -67,6 +70,7 @@ static struct {
 	struct pci_dev pdev;
 	struct virtio_gpu_config config;
 	struct virtio_gpu_display_one mode[HW_SCANOUTS];
+	struct { u32 size; u8 byte[1024]; } edid[HW_SCANOUTS];
 	bool listens, changed;		/* the bus, to changes of the configuration */
 	bool queues;			/* there are */
 	bool gone;
@@ -261,6 +265,7 @@ static inline u32 hw_do(const void *req, u32 len, u32 *id)
 	const struct virtio_gpu_set_scanout_blob *scanout = req;
 	const struct virtio_gpu_resource_unref *other = req;
 	const struct virtio_gpu_update_cursor *cursor = req;
+	const struct virtio_gpu_cmd_get_edid *edid = req;
 
 	switch (hdr->type) {
 	case VIRTIO_GPU_CMD_RESOURCE_CREATE_2D:
@@ -299,6 +304,13 @@ static inline u32 hw_do(const void *req, u32 len, u32 *id)
 		return hw_cursor(req);
 	case VIRTIO_GPU_CMD_GET_DISPLAY_INFO:
 		return VIRTIO_GPU_RESP_OK_DISPLAY_INFO;
+	case VIRTIO_GPU_CMD_GET_EDID:
+		*id = edid->scanout;
+		if (!virtio_has_feature(&hw.vdev, VIRTIO_GPU_F_EDID))
+			shim_bug("hardware that has no EDIDs is asked for one");
+		if (len != sizeof(*edid) || *id >= HW_SCANOUTS)
+			shim_bug("hardware is asked for the EDID of head %u", *id);
+		return VIRTIO_GPU_RESP_OK_EDID;
 	}
 	shim_bug("the hardware is told %#x", hdr->type);
 }
@@ -310,6 +322,7 @@ static inline void hw_execute(struct hw_buf *b)
 		struct virtio_gpu_ctrl_hdr hdr;
 		struct virtio_gpu_resp_resource_uuid uuid;
 		struct virtio_gpu_resp_display_info display;
+		struct virtio_gpu_resp_edid edid;
 	} resp = {};
 	u32 len = 0, id = 0;
 	u8 *req = NULL;
@@ -320,11 +333,16 @@ static inline void hw_execute(struct hw_buf *b)
 		len += sg->len;
 	} while (!sg++->last);
 	resp.hdr.type = hw_do(req, len, &id);
+	len = sizeof(resp.hdr);
+	if (resp.hdr.type == VIRTIO_GPU_RESP_OK_EDID) {	/* it is there if this is an error, too */
+		resp.edid.size = hw.edid[id].size;
+		memcpy(resp.edid.edid, hw.edid[id].byte, sizeof(resp.edid.edid));
+		len = sizeof(resp.edid);
+	}
 	if (((struct virtio_gpu_ctrl_hdr *)req)->flags & VIRTIO_GPU_FLAG_FENCE)
 		hw.fence = ((struct virtio_gpu_ctrl_hdr *)req)->fence_id;
 	if (hw.refuse > HW_SHORT)
 		resp.hdr.type = hw.refuse;
-	len = sizeof(resp.hdr);
 	if (resp.hdr.type == VIRTIO_GPU_RESP_OK_RESOURCE_UUID) {
 		memset(resp.uuid.uuid, ++hw.uuids, sizeof(resp.uuid.uuid));
 		len = sizeof(resp.uuid);
@@ -343,15 +361,28 @@ static inline void hw_execute(struct hw_buf *b)
 	free(req);
 }
 
+/* The next command of a queue that it executes, or NULL */
+static inline struct hw_buf *hw_next(struct hw_queue *q)
+{
+	struct hw_buf *b = &q->buf[q->done % HW_DEPTH];
+	const struct virtio_gpu_ctrl_hdr *hdr;
+
+	if (q->done == q->told)
+		return NULL;
+	hdr = b->out->addr;
+	return hw_hangs_on && hdr->type == hw_hangs_on ? NULL : b;
+}
+
 /* Execute up to @n commands of a queue. Returns how many there were. */
 static inline unsigned int hw_run(unsigned int queue, unsigned int n)
 {
 	struct hw_queue *q = &hw.q[queue];
+	struct hw_buf *b;
 	unsigned int ran;
 
 	pthread_mutex_lock(&hw.lock);
-	for (ran = 0; ran < n && q->done != q->told; ran++)
-		hw_execute(&q->buf[q->done++ % HW_DEPTH]);
+	for (ran = 0; ran < n && (b = hw_next(q)); ran++, q->done++)
+		hw_execute(b);
 	pthread_mutex_unlock(&hw.lock);
 	if (ran)
 		hw.callback(&q->vq);
@@ -364,8 +395,7 @@ static inline void hw_catch_up(void)
 	pthread_mutex_lock(&hw.lock);
 	if (!hw.busy) {
 		hw.busy = true;
-		while (hw.at_once && (hw.q[0].done != hw.q[0].told ||
-				      hw.q[1].done != hw.q[1].told)) {
+		while (hw.at_once && (hw_next(&hw.q[0]) || hw_next(&hw.q[1]))) {
 			pthread_mutex_unlock(&hw.lock);
 			hw_run(VG_CONTROLQ, UINT_MAX);
 			hw_run(VG_CURSORQ, UINT_MAX);
@@ -642,6 +672,17 @@ static inline void hw_set_mode(unsigned int head, u32 width, u32 height)
 	hw_listen(hw.listens);
 }
 
+/* A monitor's EDID: the header, and then all bytes alike. Whoever looks is told of it later. */
+static inline void hw_set_edid(unsigned int head, u32 size, u8 fill)
+{
+	pthread_mutex_lock(&hw.lock);
+	hw.edid[head].size = size;
+	memset(hw.edid[head].byte, 0, sizeof(hw.edid[head].byte));
+	memset(hw.edid[head].byte, fill, min_t(u32, size, sizeof(hw.edid[head].byte)));
+	memcpy(hw.edid[head].byte, "\0\xff\xff\xff\xff\xff\xff", 8);
+	pthread_mutex_unlock(&hw.lock);
+}
+
 int virtio_device_freeze(struct virtio_device *vdev)
 {
 	hw_listen(false);
@@ -699,6 +740,11 @@ static inline int hw_start(void)
 	memset(&hw.scanout, 0, sizeof(hw.scanout));
 	memset(&hw.cursor, 0, sizeof(hw.cursor));
 	memset(&hw.mode, 0, sizeof(hw.mode));
+	hw.mode[1] = (struct virtio_gpu_display_one){
+		.r = { .width = hw_window, .height = 600 }, .enabled = !!hw_window,
+	};
+	for (i = 0; i < HW_SCANOUTS; i++)
+		hw_set_edid(i, 128, i);
 	hw.config = (struct virtio_gpu_config){ .num_scanouts = hw_scanouts };
 	hw.changed = false;
 	hw.gone = false;

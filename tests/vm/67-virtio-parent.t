@@ -41,6 +41,30 @@ sub features($gpu)
 	return split //, $rig->must("cat /sys/bus/pci/devices/$gpu/virtio*/features");
 }
 
+# What a machine's driver has of a connector's EDID: its bytes
+sub edid($machine, $connector)
+{
+	return pack 'H*', $machine->must("od -An -v -tx1 $connector/edid") =~ s/\s//gr;
+}
+
+# Who has made an EDID, and the mode that it prefers: VESA E-EDID 1.4, 3.4.1 and 3.10.2
+sub describe($edid)
+{
+	my ($id, @timing) = unpack 'x8 n x44 x2 C6', $edid;
+
+	return (join('', map { chr(64 + ($id >> $_ & 31)) } 10, 5, 0),
+		($timing[0] | ($timing[2] & 0xf0) << 4) . 'x' . ($timing[3] | ($timing[5] & 0xf0) << 4));
+}
+
+# The connector of a GPU's first head, while the kernel's own driver has that
+sub own_connector($gpu)
+{
+	my $find = "find /sys/bus/pci/devices/$gpu/ -name 'card*-Virtual-1'";
+
+	defined $rig->wait_for("$find | grep -q .") or $rig->trouble('its driver has no connector');
+	return $rig->must($find);
+}
+
 # A guest on a new vGPU of a GPU: both
 sub start($name, $gpu, $type = 'virtio-pci-1h128m')
 {
@@ -50,6 +74,8 @@ sub start($name, $gpu, $type = 'virtio-pci-1h128m')
 }
 
 subtest 'windows are resized, closed and opened' => sub {
+	my $theirs = edid($rig, own_connector($gpus[0]));
+	is_deeply [describe($theirs)], ['RHT', '1280x800'], 'the monitor that QEMU makes up for head 0';
 	$rig->adopt_virtio($gpus[0]);
 	my ($uuid, $guest) = start('a', $gpus[0], 'virtio-pci-2h256m');
 	my @window = map { MVGPU::Vnc->connect("$dir/head$_") } 0, 1;
@@ -62,8 +88,11 @@ subtest 'windows are resized, closed and opened' => sub {
 	};
 
 	ok $prefers->(0, '1280x800'), 'the head as it was';
+	ok edid($guest, $connector[0]) eq $theirs, 'its monitor has the same EDID, byte for byte';
 	is $guest->read_file("$connector[1]/status"), 'connected',
 		'a head that nobody has ever looked at is there';
+	is_deeply [describe(edid($guest, $connector[1]))], ['MVG', '1280x800'],
+		'with a monitor that we make up';
 	# No larger than the console: its hot-plug asks for no other modes.
 	for ([0, 1152, 720], [0, 800, 600], [1, 1024, 768]) {
 		my ($head, $width, $height) = @$_;
@@ -73,6 +102,8 @@ subtest 'windows are resized, closed and opened' => sub {
 		ok $prefers->($head, "${width}x$height"),
 			"window $head becomes ${width}x$height: the guest's head prefers that";
 		cmp_ok $count->(), '>', $before, 'its driver has been told';
+		is_deeply [describe(edid($guest, $connector[$head]))], ['RHT', "${width}x$height"],
+			'its monitor is the new window\'s';
 		my $picture = $guest->draw("$width by $height", '', head => $head);
 		is $picture->size, "${width}x$height", 'it draws in that mode';
 		$rig->shows($picture, 'every pixel is right', device => 'gpu0', head => $head);
@@ -82,6 +113,7 @@ subtest 'windows are resized, closed and opened' => sub {
 	ok defined $guest->wait_for("grep -q disconnected $connector[1]/status", 60),
 		'window 1 is closed: so is the guest\'s head';
 	is $guest->read_file("$connector[0]/status"), 'connected', 'the other one stays';
+	$theirs = edid($guest, $connector[0]);
 	$window[1]->resize(1024, 768);
 	ok defined $guest->wait_for("grep -qx connected $connector[1]/status", 60),
 		'it is opened again: the head is back';
@@ -90,6 +122,8 @@ subtest 'windows are resized, closed and opened' => sub {
 	$rig->nothing_held($uuid);
 	$rig->remove_vgpu($uuid);
 	$rig->release_virtio($gpus[0]);
+	ok edid($rig, own_connector($gpus[0])) eq $theirs,
+		'what the guest had last is what the kernel\'s own driver is told, byte for byte';
 };
 
 subtest 'without indirect descriptors it is refused' => sub {

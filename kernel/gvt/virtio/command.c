@@ -141,7 +141,7 @@ static size_t request_size(struct vg_vgpu *v, u32 type)
 	return !known[n].feature || v->t.features & BIT_ULL(known[n].feature) ? known[n].size : 0;
 }
 
-/* 0 with *@cmd, or VIRTIO_GPU_RESP_ERR_*, or an errno if the command can't be read */
+/* 0 with *@cmd, or what to answer without one, or an errno if the command can't be read */
 static int control(struct vg_vgpu *v, struct vg_queue *q, const struct vg_chain *chain,
 		   union req *req, struct vg_cmd **cmd)
 {
@@ -153,9 +153,10 @@ static int control(struct vg_vgpu *v, struct vg_queue *q, const struct vg_chain 
 		return VIRTIO_GPU_RESP_ERR_UNSPEC;
 	switch (type) {
 	case VIRTIO_GPU_CMD_GET_DISPLAY_INFO:
-		return vg_display_info(v, cmd);
+		return VIRTIO_GPU_RESP_OK_DISPLAY_INFO;
 	case VIRTIO_GPU_CMD_GET_EDID:
-		return vg_display_edid(v, le32_to_cpu(req->edid.scanout), cmd);
+		return le32_to_cpu(req->edid.scanout) < v->num_heads ?
+		       VIRTIO_GPU_RESP_OK_EDID : VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
 	case VIRTIO_GPU_CMD_RESOURCE_CREATE_2D:
 		return vg_resource_create(v, &req->create, cmd);
 	case VIRTIO_GPU_CMD_SET_SCANOUT:
@@ -178,6 +179,29 @@ static int control(struct vg_vgpu *v, struct vg_queue *q, const struct vg_chain 
 	return vg_resource_let_go(res, type, cmd);
 }
 
+/* A command that needs no hardware to be answered with @type, if its queue has answers */
+static struct vg_cmd *local_cmd(struct vg_vgpu *v, const union req *req, unsigned int queue,
+				u32 type)
+{
+	struct virtio_gpu_resp_display_info *info;
+	size_t len = queue == VG_CURSORQ ? 0 :
+		     type == VIRTIO_GPU_RESP_OK_EDID ? sizeof(struct virtio_gpu_resp_edid) :
+		     type == VIRTIO_GPU_RESP_OK_DISPLAY_INFO ? sizeof(*info) : sizeof(req->hdr);
+	struct vg_cmd *cmd = vg_cmd_alloc(v, 0, sizeof(req->hdr), len, GFP_KERNEL_ACCOUNT);
+
+	if (!cmd)
+		return NULL;
+	cmd->local = true;
+	if (len)
+		cmd->resp->type = cpu_to_le32(type);
+	info = (void *)cmd->resp;
+	if (type == VIRTIO_GPU_RESP_OK_DISPLAY_INFO)
+		memcpy(info->pmodes, v->mode, sizeof(v->mode));
+	else if (type == VIRTIO_GPU_RESP_OK_EDID)
+		vg_display_edid(v, le32_to_cpu(req->edid.scanout), (void *)cmd->resp);
+	return cmd;
+}
+
 /* Returns as reply(); the chain is freed, or a command has it */
 static int handle(struct vg_vgpu *v, struct vg_queue *q, unsigned int queue,
 		  struct vg_chain *chain)
@@ -197,11 +221,10 @@ static int handle(struct vg_vgpu *v, struct vg_queue *q, unsigned int queue,
 	if (ret < 0)
 		goto err_free;
 	if (!cmd) {
-		cmd = vg_cmd_local(v, ret, queue == VG_CURSORQ ? 0 : sizeof(*cmd->resp));
+		cmd = local_cmd(v, &req, queue, ret);
 		ret = -ENOMEM;
 		if (!cmd)
 			goto err_free;
-		cmd->queue = queue;
 	}
 	cmd->guest = true;
 	cmd->hdr = req.hdr;

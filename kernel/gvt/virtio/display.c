@@ -17,58 +17,38 @@
 bool vg_display_update(struct vg_vgpu *v)
 {
 	const struct mvgpu_type *type = mvgpu_type(v->vgpu);
-	const struct virtio_gpu_rect *mode;
-	struct vg_head *head = v->head;
-	bool changed = false, enabled;
-	u32 width, height, n;
+	struct virtio_gpu_display_one *mode = v->mode, was;
+	const struct virtio_gpu_rect *theirs;
+	bool changed = false;
+	u32 n;
 
-	for (; head < v->head + v->num_heads; head++) {
-		n = mvgpu_head(v->vgpu, head - v->head);
-		mode = &v->gpu->scanout[n];
-		enabled = mode->width || !(v->gpu->had_mode & BIT(n));
-		width = min_t(u32, le32_to_cpu(mode->width) ?: DEFAULT_WIDTH, type->max_width);
-		height = min_t(u32, le32_to_cpu(mode->height) ?: DEFAULT_HEIGHT, type->max_height);
-		changed |= head->width != width || head->height != height ||
-			   head->enabled != enabled;
-		head->width = width;
-		head->height = height;
-		head->enabled = enabled;
+	for (; mode < v->mode + v->num_heads; mode++) {
+		n = mvgpu_head(v->vgpu, mode - v->mode);
+		theirs = &v->gpu->scanout[n];
+		was = *mode;
+		mode->r.width = cpu_to_le32(min_t(u32, le32_to_cpu(theirs->width) ?: DEFAULT_WIDTH,
+						  type->max_width));
+		mode->r.height = cpu_to_le32(min_t(u32, le32_to_cpu(theirs->height) ?:
+						   DEFAULT_HEIGHT, type->max_height));
+		mode->enabled = cpu_to_le32(theirs->width || !(v->gpu->had_mode & BIT(n)));
+		changed |= memcmp(mode, &was, sizeof(was)) || v->gpu->new_edids & BIT(n);
 	}
 	return changed;
 }
 
-/* What follows returns 0 and a command, or VIRTIO_GPU_RESP_ERR_* */
-u32 vg_display_info(struct vg_vgpu *v, struct vg_cmd **cmd)
+/* That of its monitor, if somebody looks and the type is certain to have the room; or one of ours */
+void vg_display_edid(struct vg_vgpu *v, u32 n, struct virtio_gpu_resp_edid *resp)
 {
-	struct virtio_gpu_resp_display_info *resp;
-	unsigned int i;
+	u32 i = array_index_nospec(n, VG_MAX_HEADS), width = le32_to_cpu(v->mode[i].r.width);
+	const struct mvgpu_monitor *monitor = &v->gpu->monitor[mvgpu_head(v->vgpu, i)];
+	const struct mvgpu_type *type = mvgpu_type(v->vgpu);
+	u32 height = le32_to_cpu(v->mode[i].r.height);
 
-	*cmd = vg_cmd_local(v, VIRTIO_GPU_RESP_OK_DISPLAY_INFO, sizeof(*resp));
-	if (!*cmd)
-		return VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY;
-	resp = (void *)(*cmd)->resp;
-	for (i = 0; i < v->num_heads; i++) {
-		resp->pmodes[i].enabled = cpu_to_le32(v->head[i].enabled);
-		resp->pmodes[i].r.width = cpu_to_le32(v->head[i].width);
-		resp->pmodes[i].r.height = cpu_to_le32(v->head[i].height);
-	}
-	return 0;
-}
-
-u32 vg_display_edid(struct vg_vgpu *v, u32 head, struct vg_cmd **cmd)
-{
-	struct virtio_gpu_resp_edid *resp;
-
-	if (head >= v->num_heads)
-		return VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
-	head = array_index_nospec(head, VG_MAX_HEADS);
-	*cmd = vg_cmd_local(v, VIRTIO_GPU_RESP_OK_EDID, sizeof(*resp));
-	if (!*cmd)
-		return VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY;
-	resp = (void *)(*cmd)->resp;
-	resp->size = cpu_to_le32(MVGPU_EDID_SIZE);
-	mvgpu_edid(resp->edid, v->head[head].width, v->head[head].height, head);
-	return 0;
+	if (!v->mode[i].enabled || width >= type->max_width || height >= type->max_height)
+		monitor = NULL;
+	spin_lock_irq(&v->gpu->lock);
+	resp->size = cpu_to_le32(mvgpu_monitor_edid(monitor, resp->edid, width, height, i));
+	spin_unlock_irq(&v->gpu->lock);
 }
 
 /* @req, of any type that is about a head, is what the hardware is to be told */
@@ -82,13 +62,8 @@ static struct vg_cmd *head_cmd(struct vg_vgpu *v, unsigned int head, const void 
 		     sizeof(struct virtio_gpu_set_scanout_blob);
 	struct vg_cmd *cmd = vg_cmd_new(v, req, len, res, cursor ? VG_CURSOR : VG_SCANS_OUT, gfp);
 
-	if (!cmd)
-		return NULL;
-	cmd->head = head;
-	if (cursor) {
-		cmd->queue = VG_CURSORQ;
-		cmd->resp_len = 0;	/* nothing is answered there */
-	}
+	if (cmd)
+		cmd->head = head;
 	return cmd;
 }
 
@@ -109,6 +84,7 @@ static bool in_blob(const struct virtio_gpu_set_scanout_blob *req, u64 size)
 	       vg_display_within(&req->r, req->width, req->height);
 }
 
+/* Returns 0 and a command, or VIRTIO_GPU_RESP_ERR_* */
 u32 vg_display_scanout(struct vg_vgpu *v, struct virtio_gpu_set_scanout_blob *req,
 		       struct vg_cmd **cmd)
 {

@@ -52,9 +52,33 @@ static void delete_queues(struct vg_gpu *gpu)
 	gpu->vdev->config->del_vqs(gpu->vdev);
 }
 
+/* What the monitor of a head says of itself: nothing, if the hardware has hung since @struck */
+static int get_edid(struct vg_gpu *gpu, unsigned int head, ktime_t struck)
+{
+	struct virtio_gpu_cmd_get_edid *req;
+	struct virtio_gpu_resp_edid *resp;
+	struct vg_cmd *cmd = vg_cmd_alloc(&gpu->own, VIRTIO_GPU_CMD_GET_EDID, sizeof(*req),
+					  sizeof(*resp), GFP_KERNEL);
+
+	if (!cmd)
+		return -ENOMEM;
+	req = cmd->req;
+	req->scanout = cpu_to_le32(head);
+	resp = (void *)cmd->resp;
+	if (gpu->own.struck != struck || vg_cmd_execute(cmd))
+		resp->size = 0;
+	spin_lock_irq(&gpu->lock);
+	if (mvgpu_monitor_set(&gpu->monitor[head], resp->edid, le32_to_cpu(resp->size)))
+		gpu->new_edids |= BIT(head);
+	spin_unlock_irq(&gpu->lock);
+	vg_cmd_free(cmd);
+	return 0;
+}
+
 static int get_display_info(struct vg_gpu *gpu)
 {
 	const struct virtio_gpu_resp_display_info *info;
+	const ktime_t struck = gpu->own.struck;
 	struct vg_cmd *cmd;
 	unsigned int i;
 	int ret;
@@ -68,8 +92,11 @@ static int get_display_info(struct vg_gpu *gpu)
 	for (i = 0; !ret && i < gpu->num_scanouts; i++) {
 		gpu->scanout[i] = info->pmodes[i].enabled ? info->pmodes[i].r :
 							    (struct virtio_gpu_rect){};
-		if (gpu->scanout[i].width)
-			gpu->had_mode |= BIT(i);
+		if (!gpu->scanout[i].width)
+			continue;
+		gpu->had_mode |= BIT(i);
+		if (virtio_has_feature(gpu->vdev, VIRTIO_GPU_F_EDID))
+			ret = get_edid(gpu, i, struck);
 	}
 	vg_cmd_free(cmd);
 	return ret;
@@ -87,9 +114,11 @@ static void config_work(struct work_struct *work)
 	virtio_cwrite_le(gpu->vdev, struct virtio_gpu_config, events_clear, &events);
 	mutex_lock(&gpu->vgpus_lock);
 	/* what it hung on fails */
-	if (!get_display_info(gpu) || !get_display_info(gpu))
+	if (!get_display_info(gpu) || !get_display_info(gpu)) {
 		list_for_each_entry(v, &gpu->vgpus, node)
 			vg_display_changed(v);
+		gpu->new_edids = 0;
+	}
 	mutex_unlock(&gpu->vgpus_lock);
 }
 

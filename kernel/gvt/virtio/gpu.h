@@ -131,8 +131,6 @@ struct vg_cmd {
 
 /* A head of a vGPU. What it shows is protected by vg_gpu.lock. Scanouts are blobs' or not. */
 struct vg_head {
-	u32 width, height;		/* the mode that it prefers */
-	bool enabled;			/* somebody looks at it, or never has */
 	struct virtio_gpu_set_scanout_blob asked;	/* vg_transport.lock: the last one */
 	struct vg_resource *asked_res;	/* the resource in that, NULL if it has been given back */
 	struct virtio_gpu_set_scanout_blob scanout;	/* the last one executed */
@@ -151,6 +149,7 @@ struct vg_vgpu {
 	atomic_t events;		/* VIRTIO_GPU_EVENT_* that the guest has not cleared */
 	unsigned int num_heads;
 	struct vg_head head[VG_MAX_HEADS];
+	struct virtio_gpu_display_one mode[VG_MAX_HEADS];	/* vg_transport.lock: preferred */
 	/* vg_transport.lock */
 	u32 epoch[VG_NUM_QUEUES];	/* counts the times that a queue has been reset */
 	u32 taken[VG_NUM_QUEUES];	/* commands, ever */
@@ -180,6 +179,8 @@ struct vg_gpu {
 	unsigned int num_scanouts;
 	struct virtio_gpu_rect scanout[VG_MAX_HEADS];	/* their modes, as it last said */
 	u32 had_mode;			/* heads that it has ever said one of, a bit each */
+	struct mvgpu_monitor monitor[VG_MAX_HEADS];	/* lock: what shows them */
+	u32 new_edids;			/* of these, that vGPUs are to be told of, a bit each */
 	struct mutex vgpus_lock;	/* see the lock order */
 	struct list_head vgpus;		/* vgpus_lock, recovery and lock */
 	struct mutex recovery;		/* see the lock order */
@@ -235,11 +236,9 @@ struct vg_cmd *vg_cmd_alloc(struct vg_vgpu *v, u32 type, size_t req_len, size_t 
 			    gfp_t gfp);
 struct vg_cmd *vg_cmd_new(struct vg_vgpu *v, const void *req, size_t len,
 			  struct vg_resource *res, enum vg_effect effect, gfp_t gfp);
-struct vg_cmd *vg_cmd_local(struct vg_vgpu *v, u32 type, size_t resp_len);
 int vg_cmd_list(struct list_head *cmds, struct vg_cmd *cmd);
 void vg_cmd_free(struct vg_cmd *cmd);
 void vg_cmd_set_res(struct vg_cmd *cmd, struct vg_resource *res, enum vg_effect effect);
-void vg_cmd_set_backing(struct vg_cmd *cmd, struct vg_backing *backing);
 void vg_cmd_queue(struct vg_cmd *cmd);
 int vg_cmd_execute(struct vg_cmd *cmd);
 struct vg_cmd *vg_cmd_pop_done(struct vg_vgpu *v);
@@ -259,6 +258,7 @@ void vg_command_notify(struct vg_transport *t, unsigned int queue);
 struct vg_resource *vg_resource_find(struct vg_vgpu *v, u32 id);
 u32 vg_resource_use(struct vg_vgpu *v, u32 id, __le32 type, struct vg_resource **res);
 void vg_resource_put(struct vg_resource *res);
+struct vg_backing *vg_backing_get(struct vg_backing *backing);
 void vg_backing_put(struct vg_backing *backing);
 u32 vg_resource_create(struct vg_vgpu *v, const struct virtio_gpu_resource_create_2d *req,
 		       struct vg_cmd **cmd);
@@ -274,9 +274,8 @@ int vg_resources_replay(struct vg_vgpu *v, struct list_head *cmds);
 
 /* display.c */
 bool vg_display_update(struct vg_vgpu *v);
-u32 vg_display_info(struct vg_vgpu *v, struct vg_cmd **cmd);
 bool vg_display_within(const struct virtio_gpu_rect *r, __le32 width, __le32 height);
-u32 vg_display_edid(struct vg_vgpu *v, u32 head, struct vg_cmd **cmd);
+void vg_display_edid(struct vg_vgpu *v, u32 n, struct virtio_gpu_resp_edid *resp);
 u32 vg_display_scanout(struct vg_vgpu *v, struct virtio_gpu_set_scanout_blob *req,
 		       struct vg_cmd **cmd);
 void vg_display_again(struct vg_resource *res);

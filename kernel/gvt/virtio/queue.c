@@ -223,10 +223,7 @@ int vg_queue_pop(struct vg_queue *q, struct vg_chain *chain)
 	ret = avail_new(q, &head);
 	if (ret <= 0)
 		return ret;
-	ret = set_quiet(q, true);
-	if (ret)
-		return ret;
-	ret = fetch(q, head);
+	ret = set_quiet(q, true) ?: fetch(q, head);
 	if (ret < 0)
 		return ret;
 	*chain = (struct vg_chain){ .head = head };

@@ -48,6 +48,13 @@ static void backing_release(struct kref *ref)
 	kfree(backing);
 }
 
+struct vg_backing *vg_backing_get(struct vg_backing *backing)
+{
+	if (backing)
+		kref_get(&backing->ref);
+	return backing;
+}
+
 /* May sleep, unless somebody else is known to have a reference. NULL is none. */
 void vg_backing_put(struct vg_backing *backing)
 {
@@ -75,7 +82,7 @@ static void backing_revoke(struct mvgpu_mapping *mapping, void *priv)
 		swap(detach, backing->detach);
 		detach->urgent = true;
 		/* for as long as the hardware has its own reference */
-		vg_cmd_set_backing(detach, backing);
+		detach->backing = vg_backing_get(backing);
 	}
 	spin_unlock_irq(&gpu->lock);
 	if (detach)
@@ -219,7 +226,7 @@ static struct vg_cmd *attach_cmd(struct vg_backing *backing)
 		entry[i].length = cpu_to_le32(seg[i].len);
 	}
 	vg_cmd_set_res(cmd, res, VG_ATTACHES);
-	vg_cmd_set_backing(cmd, backing);
+	cmd->backing = vg_backing_get(backing);
 	return cmd;
 }
 
@@ -319,7 +326,7 @@ u32 vg_resource_let_go(struct vg_resource *res, u32 type, struct vg_cmd **cmd)
 	*cmd = let_go_cmd(res, unref ? VG_UNREFS : VG_DETACHES, GFP_KERNEL_ACCOUNT);
 	if (!*cmd)
 		return VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY;
-	vg_cmd_set_backing(*cmd, res->backing);
+	(*cmd)->backing = vg_backing_get(res->backing);
 	if (unref)
 		forget(res);
 	else
@@ -334,7 +341,7 @@ u32 vg_resource_back_again(struct vg_resource *res)
 	struct vg_cmd *cmd;
 	u32 error;
 
-	kref_get(&old->ref);
+	vg_backing_get(old);
 	forget_backing(res);
 	error = vg_resource_attach(res, old->range, old->num, &cmd);
 	if (error) {
@@ -382,9 +389,7 @@ static struct vg_backing *hw_backing_get(struct vg_resource *res)
 	struct vg_backing *backing;
 
 	spin_lock_irq(&gpu->lock);
-	backing = res->hw_backing;
-	if (backing)
-		kref_get(&backing->ref);
+	backing = vg_backing_get(res->hw_backing);
 	spin_unlock_irq(&gpu->lock);
 	return backing;
 }

@@ -31,6 +31,7 @@ struct vg_cmd *vg_cmd_alloc(struct vg_vgpu *v, u32 type, size_t req_len, size_t 
 	hdr = req_len < PAGE_SIZE ? kzalloc(req_len, gfp) : kvzalloc(req_len, gfp);
 	pages = is_vmalloc_addr(hdr) ? PFN_UP(req_len) : 0;
 	cmd->v = v;
+	cmd->queue = resp_len ? VG_CONTROLQ : VG_CURSORQ;	/* where nothing is answered */
 	cmd->req = hdr;
 	cmd->req_len = req_len;
 	cmd->resp_len = resp_len;
@@ -56,7 +57,8 @@ struct vg_cmd *vg_cmd_new(struct vg_vgpu *v, const void *req, size_t len,
 	const struct virtio_gpu_ctrl_hdr *hdr = req;
 	const struct virtio_gpu_transfer_to_host_2d *xfer = req;
 	u32 type = le32_to_cpu(hdr->type);
-	size_t resp_len = type == VIRTIO_GPU_CMD_RESOURCE_ASSIGN_UUID ?
+	size_t resp_len = type >= VIRTIO_GPU_CMD_UPDATE_CURSOR ? 0 :
+			  type == VIRTIO_GPU_CMD_RESOURCE_ASSIGN_UUID ?
 			  sizeof(struct virtio_gpu_resp_resource_uuid) : sizeof(*hdr);
 	struct vg_cmd *cmd = vg_cmd_alloc(v, type, len, resp_len, gfp);
 
@@ -66,20 +68,6 @@ struct vg_cmd *vg_cmd_new(struct vg_vgpu *v, const void *req, size_t len,
 	if (type == VIRTIO_GPU_CMD_TRANSFER_TO_HOST_2D)
 		cmd->bytes = 4ull * le32_to_cpu(xfer->r.width) * le32_to_cpu(xfer->r.height);
 	vg_cmd_set_res(cmd, res, effect);
-	return cmd;
-}
-
-/* A command that needs no hardware to be answered with @type, if there is room for that */
-struct vg_cmd *vg_cmd_local(struct vg_vgpu *v, u32 type, size_t resp_len)
-{
-	struct vg_cmd *cmd = vg_cmd_alloc(v, 0, sizeof(struct virtio_gpu_ctrl_hdr), resp_len,
-					  GFP_KERNEL_ACCOUNT);
-
-	if (!cmd)
-		return NULL;
-	cmd->local = true;
-	if (resp_len)
-		cmd->resp->type = cpu_to_le32(type);
 	return cmd;
 }
 
@@ -113,24 +101,23 @@ void vg_cmd_set_res(struct vg_cmd *cmd, struct vg_resource *res, enum vg_effect 
 	cmd->effect = effect;
 }
 
-void vg_cmd_set_backing(struct vg_cmd *cmd, struct vg_backing *backing)
+/* Whoever takes the hardware's reference from it, or puts another there, has one, too */
+static void set_hw_backing(struct vg_resource *res, struct vg_backing *backing)
 {
-	if (backing)
-		kref_get(&backing->ref);
-	cmd->backing = backing;
+	vg_backing_get(backing);
+	vg_backing_put(res->hw_backing);
+	res->hw_backing = backing;
 }
 
-/* It can't reach the backing: its own reference goes, the command has another */
+/* It can't reach the backing any more */
 static void backing_off(struct vg_cmd *cmd)
 {
 	struct vg_backing *backing = cmd->backing;
 
 	backing->state = VG_BACKING_OFF;
 	complete_all(&backing->off);
-	if (cmd->res->hw_backing == backing) {
-		cmd->res->hw_backing = NULL;
-		vg_backing_put(backing);
-	}
+	if (cmd->res->hw_backing == backing)
+		set_hw_backing(cmd->res, NULL);
 }
 
 /* Nor need it be told to let go of what it has not got */
@@ -170,14 +157,6 @@ static void forget_resource(struct vg_resource *res)
 			v->head[i].cursor_res = NULL;
 	}
 	vg_resource_put(res);
-}
-
-static void set_hw_backing(struct vg_resource *res, struct vg_backing *backing)
-{
-	kref_get(&backing->ref);
-	/* one that is leaving: the command that takes it away has a reference */
-	vg_backing_put(res->hw_backing);
-	res->hw_backing = backing;
 }
 
 /* A command goes to the hardware. False if that is needless: it counts as executed. */
@@ -224,10 +203,8 @@ static void untake_effect(struct vg_cmd *cmd, bool reset)
 	case VG_ATTACHES:
 		if (backing->state == VG_BACKING_ON)
 			backing->state = VG_BACKING_NEW;
-		if (!cmd->replay && cmd->res->hw_backing == backing) {
-			cmd->res->hw_backing = NULL;
-			vg_backing_put(backing);
-		}
+		if (!cmd->replay && cmd->res->hw_backing == backing)
+			set_hw_backing(cmd->res, NULL);
 		break;
 	case VG_DETACHES:
 	case VG_UNREFS:
@@ -273,18 +250,15 @@ static void took_effect(struct vg_cmd *cmd)
 
 	switch (cmd->effect) {
 	case VG_CREATES:
+	case VG_ATTACHES:
 		if (!vg_cmd_failed(cmd))
 			remember_resource(cmd->res);
+		else if (backing && backing->state != VG_BACKING_LEAVING)
+			backing_off(cmd);
 		break;
 	case VG_UNREFS:
 		forget_resource(cmd->res);
 		if (backing && backing->state != VG_BACKING_OFF)
-			backing_off(cmd);
-		break;
-	case VG_ATTACHES:
-		if (!vg_cmd_failed(cmd))
-			remember_resource(cmd->res);
-		else if (backing->state != VG_BACKING_LEAVING)
 			backing_off(cmd);
 		break;
 	case VG_DETACHES:

@@ -147,15 +147,12 @@ static void set_half(u64 *val, bool upper, u32 to)
 /* The address that a register has a half of, or NULL */
 static u64 *queue_addr(struct vg_queue *q, u32 reg)
 {
-	switch (reg) {
+	switch (reg & ~UPPER_HALF) {
 	case REG(VIRTIO_PCI_COMMON_Q_DESCLO, 4):
-	case REG(VIRTIO_PCI_COMMON_Q_DESCHI, 4):
 		return &q->desc;
 	case REG(VIRTIO_PCI_COMMON_Q_AVAILLO, 4):
-	case REG(VIRTIO_PCI_COMMON_Q_AVAILHI, 4):
 		return &q->driver;
 	case REG(VIRTIO_PCI_COMMON_Q_USEDLO, 4):
-	case REG(VIRTIO_PCI_COMMON_Q_USEDHI, 4):
 		return &q->device;
 	default:
 		return NULL;
