@@ -36,7 +36,7 @@ bool vg_display_update(struct vg_vgpu *v)
 	return changed;
 }
 
-/* That of its monitor, if somebody looks and the type is certain to have the room; or one of ours */
+/* That of its monitor, if somebody looks and the type surely has the room for it; or one of ours */
 void vg_display_edid(struct vg_vgpu *v, u32 n, struct virtio_gpu_resp_edid *resp)
 {
 	u32 i = array_index_nospec(n, VG_MAX_HEADS), width = le32_to_cpu(v->mode[i].r.width);
