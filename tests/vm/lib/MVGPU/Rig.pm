@@ -365,7 +365,7 @@ sub suspend($self, $state = 'mem')
 	$self->must("dd if=$config of=/run/bridge bs=4 skip=16 count=2 2>/dev/null");
 	$self->{woke} = () = $self->_wakings;
 	$self->{slept} = () = $self->_sleeps;
-	$self->must("(sleep 0.2; echo $state >/sys/power/state; status=\$?; $bridge; "
+	$self->must("(sleep 2; echo $state >/sys/power/state; status=\$?; $bridge; "
 		. 'echo rig: awake $status >/dev/console) >/dev/null 2>&1 &');
 }
 
