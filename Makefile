@@ -13,8 +13,8 @@ PROVISION := tests/vm/provision
 VM_TESTS := $(sort $(wildcard tests/vm/*.t))
 # IGT takes as long as most of the others together
 IGT_TESTS := $(filter %-igt.t,$(VM_TESTS))
-# Brings its own kernel and root
-HOST_TESTS := $(filter %-libvirt.t,$(VM_TESTS))
+# They bring their own kernels and roots
+HOST_TESTS := $(filter %-libvirt.t %-packages.t,$(VM_TESTS))
 CHAIN := $(filter-out $(IGT_TESTS) $(HOST_TESTS),$(VM_TESTS))
 # What takes long, for check-full alone
 LONG := %-guides.t %-suspend.t %-share.t %-revoke.t %-viommu.t %-life.t %-parent.t %-blob.t \

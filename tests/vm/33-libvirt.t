@@ -1,10 +1,11 @@
 #!/usr/bin/perl
 # SPDX-License-Identifier: MIT
 #
-# vGPUs as libvirt and mdevctl have them, on a Debian 13 with our packages: what virsh says of a
-# GPU is what sysfs says; what the guide types makes vGPUs that are there again after a reboot,
-# and guests that draw on the physical screen, unprivileged and confined; what Nova and KubeVirt
-# look for is there; and what is said of mistakes is in the guide, too.
+# vGPUs as libvirt and mdevctl have them, on a bare Debian 13 into which somebody has typed what
+# our guides say, from git clone on (see provision): what virsh says of a GPU is what sysfs says;
+# what the guide types makes vGPUs that are there again after a reboot, and guests that draw on
+# the physical screen, unprivileged and confined; what Nova and KubeVirt look for is there; and
+# what is said of mistakes is in the guide, too.
 
 use v5.36;
 use FindBin;
@@ -16,9 +17,14 @@ use Test::More;
 
 use constant { MIB => 1 << 20, GIB => 1 << 30, PAGE => 4096 };
 
+my $root = "$FindBin::Bin/../..";
 my $rig = MVGPU::Rig->new(root => 'libvirt', kernel => '6.12', mem => 3072,
 	gpus => ['bochs-display,vgamem=64M,id=gpu0', 'virtio-gpu-pci,max_outputs=4,id=gpu1']);
 $rig->boot;
+like $rig->must('dkms status mvgpu'), qr/\Q@{[$rig->release]}\E.*: installed$/m,
+	'what the guides say has put modules there';
+like slurp("$root/build/libvirt/6.12/typed"), qr/\Q$_->{text}\E/, 'typed as it stands there'
+	for blocks_for('tests/vm/33-libvirt.t', "$root/" . 'docs/packages.md');
 my ($bochs) = $rig->find_pci('1234:1111');
 my ($virtio) = $rig->find_pci('1af4:1050');
 
@@ -32,7 +38,7 @@ sub lines($command) { return virsh($command) =~ s/\n+\z//r }
 # Its GPUs are ours
 my %address = ('0000:00:02.0' => $bochs, '0000:00:04.0' => $virtio);
 %address = (%address, map { tr/:./__/r } %address);
-my $guide = "$FindBin::Bin/../../" . 'docs/libvirt.md';
+my $guide = "$root/" . 'docs/libvirt.md';
 my @blocks = map { $_->{text} =~ s/(0000[:_]00[:_]0[24][._]0)/$address{$1}/gr }
 	blocks_for('tests/vm/33-libvirt.t', $guide);
 

@@ -97,9 +97,11 @@ sub follow($self)
 	$self->{slot}{guest} = $name;
 	$self->{pid} = $rig->must("cat '/run/libvirt/qemu/$name.pid'");
 	# The guest's end of its agent is libvirt's socket, the rig's is a port of L1.
+	my ($agent) = $rig->must("virsh dumpxml '$name'") =~ m{<source mode='bind' path='(.*?/agent)'/>}
+		or $self->trouble('libvirt has no socket for its agent');
 	$rig->must(<<~EOF);
 		setsid socat FILE:/dev/virtio-ports/g$self->{slot}{number}.agent,rdwr \\
-			UNIX-CONNECT:\$(echo /run/libvirt/qemu/channel/*-'$name'/agent) >/rig/$name-socat.log 2>&1 &
+			UNIX-CONNECT:'$agent' >/rig/$name-socat.log 2>&1 &
 		EOF
 	return $self;
 }

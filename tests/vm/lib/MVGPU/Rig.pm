@@ -58,7 +58,7 @@ my %iommu = (
 # iommu		none, intel, amd or virtio, with options: 'intel,caching-mode=on'
 # variant	of our modules, a build for tests: see provision
 # root		host: this machine's own files; full: a Debian root with QEMU 11; libvirt: a
-#		disk with Debian 13, libvirt and our packages, which systemd runs
+#		disk with the kernel's Debian, libvirt and our packages, which systemd runs
 # ram => 1	L1's root is in its memory, with this machine's QEMU, and serial lines lead to
 #		us, so that it can suspend(): 9p and virtio ports do not survive that
 # mem, smp	of L1; timeout: seconds for any one wait
@@ -178,7 +178,7 @@ sub has_disk($self) { return $self->{root} eq 'libvirt' }
 # L1's files, for QEMU
 sub _root($self, $modules)
 {
-	return ('-drive', 'if=virtio,format=raw,snapshot=on,file=' . $self->provision('libvirt'))
+	return ('-drive', 'if=virtio,format=raw,snapshot=on,file=' . $self->provision('libvirt', $self->{kernel}))
 		if $self->has_disk;
 	my @modules = _share('modules', $modules, ',readonly=on');
 	return @modules if $self->{ram};
