@@ -7,7 +7,6 @@
  */
 #include "virtio_vgpu.h"
 
-#define MS		1000000ll
 #define ERR(n)		VIRTIO_GPU_RESP_ERR_##n
 #define OURS		0		/* fills no monitor's EDID in these tests */
 #define RESTART		2		/* resets of hardware that is restarted once */
@@ -274,26 +273,12 @@ static void refused(void **state)
 	end();
 }
 
-static bool time_stops;
-
-static void *time_flies(void *arg)
-{
-	while (!__atomic_load_n(&time_stops, __ATOMIC_ACQUIRE)) {
-		usleep(1000);
-		shim_advance(HZ * MS);
-	}
-	return arg;
-}
-
 static void in_time(void (*what)(void))
 {
-	pthread_t thread;
+	pthread_t thread = begin_time();
 
-	time_stops = false;
-	pthread_create(&thread, NULL, time_flies, NULL);
 	what();
-	__atomic_store_n(&time_stops, true, __ATOMIC_RELEASE);
-	pthread_join(thread, NULL);
+	end_time(thread);
 }
 
 static void probe(void)

@@ -60,32 +60,6 @@ static void lies(void **state)
 	unit_stop();
 }
 
-static bool time_stops;
-
-static void *time_flies(void *arg)
-{
-	while (!__atomic_load_n(&time_stops, __ATOMIC_ACQUIRE)) {
-		usleep(1000);
-		shim_advance(HZ * MS);
-	}
-	return arg;
-}
-
-static pthread_t begin_time(void)
-{
-	pthread_t thread;
-
-	time_stops = false;
-	pthread_create(&thread, NULL, time_flies, NULL);
-	return thread;
-}
-
-static void end_time(pthread_t thread)
-{
-	__atomic_store_n(&time_stops, true, __ATOMIC_RELEASE);
-	pthread_join(thread, NULL);
-}
-
 /* Probing it fails half-way, and in every allocation */
 static void half_way(void **state)
 {

@@ -201,4 +201,32 @@ static inline void guest_notify(unsigned int queue)
 	bar_write(4, NOTIFY + 4 * queue, 2, queue);
 }
 
+/* ---- time that passes while somebody waits for it: a second in each millisecond ---- */
+
+static bool time_stops;
+
+static inline void *time_flies(void *arg)
+{
+	while (!__atomic_load_n(&time_stops, __ATOMIC_ACQUIRE)) {
+		usleep(1000);
+		shim_advance(HZ * 1000000ll);
+	}
+	return arg;
+}
+
+static inline pthread_t begin_time(void)
+{
+	pthread_t thread;
+
+	time_stops = false;
+	pthread_create(&thread, NULL, time_flies, NULL);
+	return thread;
+}
+
+static inline void end_time(pthread_t thread)
+{
+	__atomic_store_n(&time_stops, true, __ATOMIC_RELEASE);
+	pthread_join(thread, NULL);
+}
+
 #endif /* VIRTIO_VGPU_H */
