@@ -61,6 +61,21 @@ my ($status, $out, $err) = ctl('--json shwo');
 is $status, 1, 'nor is a typo';
 like $err, qr/no command shwo\nmvgpuctl: -> did you mean show\?/, 'what was meant';
 is decode_json($out)->{error}{status}, 1, 'as JSON';
+for ('shwo --json', 'shwo -j', 'list --bogus --json', 'create -n x --json a b', '-j list x y') {
+	($status, $out) = ctl($_);
+	is $status, 1, "$_: is wrong usage";
+	is decode_json($out || '{}')->{error}{status}, 1, 'as JSON';
+}
+is((ctl('list x -- --json'))[1], '', 'what follows -- is no option');
+like decode_json((ctl("--json 'sh\377'"))[1])->{error}{message}, qr/no command sh\?$/,
+	'what is no UTF-8 does not break it';
+for (['list -qx', '-q'], ['list --quiet', '--quiet'], ['list --json=x', '--json=x']) {
+	my ($arguments, $option) = @$_;
+
+	like +(ctl($arguments))[2], qr/there is no option \Q$option\E$/m, "$arguments: $option is named";
+}
+($status, $out, $err) = ctl('create -n x --bogus a b');
+is scalar(() = $err =~ /^mvgpuctl: (?!->)/mg), 1, 'the first mistake is said, no other';
 for (['set x', 'name a vGPU or a parent'], ['create a', 'name a parent and a type'], ['top x', 'no arguments'],
 	['top -d 0', 'not a number of seconds'], ['create -n -1 a b', 'not a number'], ['list x y', 'one kind'],
 	['screenshot x', 'name a vGPU and a file']) {
@@ -105,7 +120,7 @@ is $status, 7, 'output that gets lost is noticed';
 
 # What bash-completion brings, as far as it matters
 my $stub = '_get_comp_words_by_ref() { words=("${COMP_WORDS[@]}"); cword=$COMP_CWORD; cur=${words[cword]}; }; '
-	. '__ltrim_colon_completions() { :; }';
+	. '__ltrim_colon_completions() { :; }; compopt() { :; }';
 sub completes(@words)
 {
 	my $line = join ' ', map { "'$_'" } $ctl, @words;
@@ -118,6 +133,11 @@ sub completes(@words)
 is_deeply completes('sc'), ['screenshot'], 'bash completes a command';
 is_deeply completes('create', '--c'), ['--count'], 'an option';
 is_deeply completes('list', 'v'), ['vgpus'], 'a kind';
+is_deeply completes('--json', 'li'), ['list'], 'also behind an option';
+is_deeply completes('list', '--json', 'v'), ['vgpus'], 'or two words behind';
+is_deeply completes('create', '-n', '--c'), [], 'nothing for what belongs to an option';
+is_deeply completes('create', '-n', '2', '--name=a', '--c'), ['--count'], 'but what comes then';
+is_deeply completes('set', 'web-1', 'foreground=y'), [], 'and nothing behind a =';
 
 unlink 'build/mvgpuctl.err', $list;
 done_testing;

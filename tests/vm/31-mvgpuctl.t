@@ -85,6 +85,10 @@ subtest 'mistakes with what can be adopted' => sub {
 		'iommu_platform=on', 'no IOMMU where one is wanted');
 	refuses('adopt', USAGE, 'name one GPU', 'mvgpuctl help adopt');
 	refuses("adopt --drvier=x $bochs", USAGE, 'no option --drvier', 'help adopt');
+	$rig->load_modules('vfio-pci');
+	refuses("adopt --driver=vfio-pci $edu", REFUSED, "$edu: vfio-pci took it, but makes no parent of it",
+		'list gpus', 'a driver that shares nothing');
+	is driver($edu), '', 'which has it no more';
 	refuses("adopt --driver=mvgpu-bochs $edu", REFUSED, "$edu: mvgpu-bochs did not take it",
 		'the kernel says: .*1234:11e8 is no GPU for mvgpu-bochs', 'the wrong driver');
 	is $rig->read_file("/sys/bus/pci/devices/$edu/driver_override"), '(null)', 'which is undone';
@@ -107,6 +111,11 @@ subtest 'adopt' => sub {
 	works("adopt $short", 'by a short address', qr/$bochs: mvgpu-bochs has it now/);
 	is driver($bochs), 'mvgpu-bochs', 'mvgpu-bochs has it';
 	works("adopt $bochs", 'once more is fine', qr/mvgpu-bochs has it now/);
+	works("adopt --need-iommu $bochs", 'this one is behind an IOMMU', qr/mvgpu-bochs has it now/);
+	works("adopt $bypassing", 'one that is not', qr/mvgpu-virtio has it now/);
+	refuses("adopt --need-iommu $bypassing", MISSING, "$bypassing: no IOMMU keeps it.*bypassed",
+		'iommu_platform=on', 'though it is a parent, with --need-iommu');
+	works("release $bypassing", 'it is given back', qr/virtio_gpu has it now/);
 	my $gpu = json("adopt $virtio")->{gpu};
 	is $gpu->{driver}, 'mvgpu-virtio', 'mvgpu-virtio has the other';
 	is_deeply [map { $_->{id} } $gpu->{types}->@*],
@@ -170,6 +179,8 @@ subtest 'set' => sub {
 	works("set $v weight=300 quota=64M");
 	is $rig->vgpu($v, 'weight'), 300, 'weight';
 	is $rig->vgpu($v, 'quota'), 64 << 8, 'quota: a size is turned into pages';
+	works("set $v quota=2K");
+	is $rig->vgpu($v, 'quota'), 1, 'less than a page is one, not the default';
 	works("set $v quota=max");
 	is $rig->vgpu($v, 'quota'), 'max', 'no quota';
 	works('set web-1 foreground=yes');
@@ -178,6 +189,8 @@ subtest 'set' => sub {
 	is $rig->foreground($bochs), $web[1], 'the screen shows web-2';
 	is json("show $bochs")->{gpu}{attributes}{foreground}, $web[1], 'and show says so';
 	is json("set $virtio memory=512M")->{attributes}{memory}, 512 << 20, 'memory of the parent';
+	my $device = $rig->must("cd /sys/bus/pci/devices/$virtio && echo virtio*");
+	is json("set $device memory=256M")->{attributes}{memory}, 256 << 20, 'by the name of its virtio device';
 
 	refuses("set $v weight=0", USAGE, 'weight=0: not a number from 1 to 10000', 'help set');
 	refuses("set $v quota=lots", USAGE, 'quota=lots: not a number of pages', 'help set');
@@ -189,6 +202,38 @@ subtest 'set' => sub {
 	refuses("set $virtio memory=1M", BUSY, 'memory=1048576: .*busy', 'the kernel says: .*vGPUs own');
 	refuses("set $bochs foreground=$v", NOT_FOUND, 'foreground=', "the kernel says: .*$bochs.*no vGPU");
 	is $rig->vgpu($v, 'weight'), 300, 'nothing has changed';
+};
+
+# Who only names a vGPU's file does not have it open, whatever the name; and a name with control
+# characters in it is not printed.
+subtest 'who pretends' => sub {
+	my $group = $rig->must("basename \$(readlink /sys/bus/mdev/devices/$web[0]/iommu_group)");
+	my $file = "/dev/vfio/$group";
+	my $open = sub ($who, $how, $before = '') {
+		open my $fh, '>', $rig->shared($who) or die "$who: $!\n";
+		print $fh <<~"EOF";
+			open my \$comm, '>', '/proc/self/comm';
+			syswrite \$comm, "\\e[31m\\nroot";
+			sysopen my \$fh, '$file', $how or die "$file: \$!";
+			sleep 1000;
+			EOF
+		close $fh;
+		my $pid = $rig->must("$before perl /rig/$who </dev/null >/tmp/$who 2>&1 & echo \$!");
+		ok defined $rig->wait_for("ls -l /proc/$pid/fd | grep ' $file\$'", 30), "$who $file"
+			or diag $rig->must("ls -l /proc/$pid/fd; cat /tmp/$who");
+		return $pid;
+	};
+	my $end = sub ($pid) { $rig->must("kill $pid; while kill -0 $pid 2>/dev/null; do sleep 0.1; done") };
+
+	$rig->must('mkdir -p /tmp/fake/vfio; mknod -m 666 /tmp/fake/null c 1 3');
+	my @pretend = ($open->('names', '010000000'),
+		$open->('fakes', '0102', 'unshare --mount -- sh -c "mount --bind /tmp/fake /dev; exec \"\$@\"" sh'));
+	is json('show web-1')->{vgpu}{holder}, undef, 'nobody has the vGPU open';
+	$end->($_) for @pretend;
+	my $pid = $open->('opens', '02');
+	is json('show web-1')->{vgpu}{holder}{command}, '?[31m?root', 'this one has, shown without what a terminal obeys';
+	refuses('remove web-1', BUSY, qr/web-1: \?\[31m\?root \(pid $pid\) uses it/, 'stop that VMM');
+	$end->($pid);
 };
 
 subtest 'a VMM with two' => sub {
@@ -262,6 +307,9 @@ subtest 'top' => sub {
 	my $screen = $rig->read_file('/tmp/top');
 	like $screen, qr/\A\e\[\?1049h.*\e\[\?1049l/s, 'on a terminal, it takes the screen and gives it back';
 	like $screen, qr/by commands.*by bytes/s, 'and listens to keys';
+	my $tty = "TERM=xterm script -qec 'trap : QUIT; $ctl top -d 0.3; stty -a' /dev/null";
+	$rig->must("rm /tmp/top; (@{[$until->('by commands')]}; printf '\\034') | $tty >/tmp/top");
+	like $rig->read_file('/tmp/top'), qr/\e\[\?1049l.* icanon .* echo /s, 'Ctrl-\\ leaves a terminal in order';
 	my $ended = $rig->must("rm /tmp/top; $ctl top >/tmp/top & p=\$!; @{[$until->('by commands')]}; kill -TERM \$p; wait \$p; echo \$?");
 	is $ended, 0, 'it ends well when it is told to';
 };

@@ -7,10 +7,13 @@
 #define _GNU_SOURCE
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/pidfd.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "internal.h"
@@ -54,10 +57,36 @@ static enum match match_fdinfo(pid_t pid, int fd, const char *sysfs)
 	return match;
 }
 
-static enum match match_fd(pid_t pid, int fd, const char *sysfs)
+/* The number of the vGPU's device file; 0 where the kernel has none */
+static dev_t cdev_of(const char *sysfs)
 {
-	static const char dev[] = "/dev/vfio/devices/";
-	char path[PATH_MAX + 64], target[PATH_MAX];
+	unsigned int major, minor;
+	struct dirent *entry;
+	char path[PATH_MAX + NAME_MAX + 32];
+	dev_t dev = 0;
+	FILE *file;
+	DIR *dir;
+
+	snprintf(path, sizeof(path), "%s/vfio-dev", sysfs);
+	dir = opendir(path);
+	while (dir && !dev && (entry = readdir(dir))) {
+		snprintf(path, sizeof(path), "%s/vfio-dev/%s/dev", sysfs, entry->d_name);
+		file = fopen(path, "re");
+		if (file && fscanf(file, "%u:%u", &major, &minor) == 2)
+			dev = makedev(major, minor);
+		if (file)
+			fclose(file);
+	}
+	if (dir)
+		closedir(dir);
+	return dev;
+}
+
+/* By the device's number, not by a name, which is what the process makes it */
+static enum match match_fd(pid_t pid, int fd, const char *sysfs, dev_t cdev)
+{
+	char path[64], target[64];
+	struct statx st;
 	ssize_t len;
 
 	snprintf(path, sizeof(path), "/proc/%d/fd/%d", pid, fd);
@@ -67,14 +96,31 @@ static enum match match_fd(pid_t pid, int fd, const char *sysfs)
 	target[len] = '\0';
 	if (!strcmp(target, "anon_inode:[vfio-device]"))
 		return match_fdinfo(pid, fd, sysfs);
-	if (strncmp(target, dev, strlen(dev)))
+	if (!cdev || statx(AT_FDCWD, path, AT_STATX_DONT_SYNC, STATX_TYPE, &st) ||
+	    !S_ISCHR(st.stx_mode))
 		return NO;
-	snprintf(path, sizeof(path), "%s/vfio-dev/%s", sysfs, target + strlen(dev));
-	return access(path, F_OK) ? NO : YES;
+	return makedev(st.stx_rdev_major, st.stx_rdev_minor) == cdev ? YES : NO;
+}
+
+/* What has been duplicated is still what was found, and open, which O_PATH is not */
+static bool is_device(int fd, dev_t cdev)
+{
+	char path[32], target[64];
+	struct stat st;
+	ssize_t len;
+
+	if (fcntl(fd, F_GETFL) & O_PATH || fstat(fd, &st))
+		return false;
+	if (cdev && S_ISCHR(st.st_mode) && st.st_rdev == cdev)
+		return true;
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	len = readlink(path, target, sizeof(target) - 1);
+	target[len < 0 ? 0 : len] = '\0';
+	return !strcmp(target, "anon_inode:[vfio-device]");
 }
 
 /* The file of the vGPU; -EXDEV if there are several that might be */
-static int find_fd(struct borrowed *borrowed, const char *sysfs)
+static int find_fd(struct borrowed *borrowed, const char *sysfs, dev_t cdev)
 {
 	enum match match, best = NO;
 	struct dirent *entry;
@@ -88,7 +134,7 @@ static int find_fd(struct borrowed *borrowed, const char *sysfs)
 		return -errno;
 	while (best != YES && (entry = readdir(dir))) {
 		match = entry->d_name[0] == '.' ? NO :
-			match_fd(borrowed->pid, atoi(entry->d_name), sysfs);
+			match_fd(borrowed->pid, atoi(entry->d_name), sysfs, cdev);
 		if (match == NO)
 			continue;
 		fd = match == MAYBE && best == MAYBE ? -EXDEV : atoi(entry->d_name);
@@ -102,9 +148,10 @@ static int borrowed_attach(struct vgpu_iommu *iommu, const char *name, const cha
 			   void **cookie, struct vgpu_error *err)
 {
 	struct borrowed *borrowed = to_borrowed(iommu);
+	dev_t cdev = cdev_of(sysfs);
 	int theirs;
 
-	theirs = find_fd(borrowed, sysfs);
+	theirs = find_fd(borrowed, sysfs, cdev);
 	if (theirs < 0)
 		return vgpu_fail(err, theirs, name, "finding its file in process %d",
 				 borrowed->pid);
@@ -112,6 +159,11 @@ static int borrowed_attach(struct vgpu_iommu *iommu, const char *name, const cha
 	if (*fd < 0)
 		return vgpu_fail(err, -errno, name, "duplicating file %d of process %d", theirs,
 				 borrowed->pid);
+	if (!is_device(*fd, cdev)) {
+		close(*fd);
+		return vgpu_fail(err, -ENODEV, name, "taking file %d of process %d for it",
+				 theirs, borrowed->pid);
+	}
 	*cookie = NULL;
 	return 0;
 }

@@ -264,6 +264,7 @@ static bool parse_size(const char *text, bool sizes, unsigned long long *number,
 static enum status parse_number_of(const struct attr *attr, const char *text, char **value)
 {
 	bool sizes = attr->unit == UNIT_BYTES || attr->unit == UNIT_PAGES, suffix = false;
+	const unsigned long page = sysconf(_SC_PAGESIZE);
 	unsigned long long number;
 	char *should = NULL;
 
@@ -272,8 +273,9 @@ static enum status parse_number_of(const struct attr *attr, const char *text, ch
 		return ST_OK;
 	}
 	if (parse_size(text, sizes, &number, &suffix)) {
+		/* a little more than was wanted rather than 0, which means something else */
 		if (suffix && attr->unit == UNIT_PAGES)
-			number /= sysconf(_SC_PAGESIZE);
+			number = number / page + !!(number % page);
 		if (number >= attr->min && number <= attr->max) {
 			*value = format("%llu", number);
 			return ST_OK;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
  * Owns the commands adopt and release: how a physical GPU passes from one driver to another,
- * checked before, and undone if it can't be done. Only one program at a time does it.
+ * checked before, and undone if it can't be done. Of a GPU, one program at a time does it.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -10,27 +10,36 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "mvgpuctl.h"
 
 #define PCI "/sys/bus/pci"
 #define VIRTIO "/sys/bus/virtio"
-#define LOCK RUN_DIR "/adopt.lock"
 
 /*
- * udev adopts GPUs while operators do. Held until the program ends; who may not create it
+ * udev adopts GPUs while operators do. Returns a lock, for end_turn(); who may not create it
  * may not adopt either.
  */
-static void wait_for_turn(void)
+static int take_turn(const char *address)
 {
-	static int fd = -1;
+	char *path = format("%s/%s.lock", RUN_DIR, address);
+	int fd;
 
-	if (fd >= 0)
-		return;
 	mkdir(RUN_DIR, 0755);
-	fd = open(LOCK, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-	if (fd >= 0)
+	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	free(path);
+	if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB)) {
+		inform("%s: waiting for another mvgpuctl, which is about it", address);
 		flock(fd, LOCK_EX);
+	}
+	return fd;
+}
+
+static void end_turn(int fd)
+{
+	if (fd >= 0)
+		close(fd);
 }
 
 /* ---- a device on the PCI bus ---- */
@@ -103,6 +112,11 @@ static enum status adopt_pci(const struct gpu *gpu, const char *driver)
 			explain_refusal(gpu->address, NULL);
 		} else if (!has_it(gpu, driver)) {
 			status = did_not_take(gpu, driver);
+		} else if (!gpu_path_is_parent(gpu->path)) {
+			status = fail(ST_REFUSED, "%s: %s took it, but makes no parent of it",
+				      gpu->address, driver);
+			sysfs_write(gpu->path, "driver/unbind", gpu->address);
+			advise("'mvgpuctl list gpus' shows the vendor driver of each GPU");
 		}
 		if (status)
 			undo_pci(gpu, override);
@@ -190,8 +204,10 @@ static enum status check_iommu(const struct gpu *gpu, const struct adoption *a)
 
 static enum status check_holder(const struct gpu *gpu, const struct adoption *a)
 {
-	const struct holder *holder = gpu_holder(gpu);
+	const struct holder *holder;
 
+	holders_forget();
+	holder = gpu_holder(gpu);
 	if (!holder)
 		return ST_OK;
 	if (a->force) {
@@ -235,8 +251,10 @@ static enum status need_driver(const struct gpu *gpu, const char *driver)
 static enum status adopt_gpu(const struct gpu *gpu, const struct adoption *a)
 {
 	const char *driver = a->driver ? a->driver : gpu->vendor ? gpu->vendor->driver : NULL;
-	enum status status;
+	enum status status = check_iommu(gpu, a);
 
+	if (status)
+		return status;
 	if (gpu->parent) {
 		if (!driver || !gpu->driver || !strcmp(gpu->driver, driver))
 			return ST_OK;
@@ -244,9 +262,7 @@ static enum status adopt_gpu(const struct gpu *gpu, const struct adoption *a)
 		advise("mvgpuctl release %s", gpu->address);
 		return ST_BUSY;
 	}
-	status = check_iommu(gpu, a);
-	if (!status)
-		status = check_bus(gpu);
+	status = check_bus(gpu);
 	if (!status)
 		status = check_holder(gpu, a);
 	if (!status)
@@ -267,7 +283,7 @@ static enum status print_gpu(const char *address)
 	json_object *root;
 	struct host h;
 
-	status = host_scan(&h, NULL);
+	status = host_scan(&h, address);
 	gpu = status ? NULL : gpu_named(&h, address);
 	if (gpu && saying_json()) {
 		root = must_have(json_object_new_object());
@@ -281,7 +297,7 @@ static enum status print_gpu(const char *address)
 	return status;
 }
 
-/* A display controller or an accelerator, which is all that udev's rule looks at, too */
+/* A display controller or an accelerator, as udev's rule has it */
 static bool has_gpu_class(const struct gpu *gpu)
 {
 	char *text = sysfs_read(gpu->path, "class");
@@ -317,16 +333,31 @@ static enum status check_listed(const struct gpu *gpu, const char *driver)
 	return ST_MISSING;
 }
 
+/* Looks at the host anew when its turn has come */
+static enum status scan_in_turn(struct host *h, const char *also, const char *name,
+				const struct gpu **gpu, int *turn)
+{
+	enum status status = host_scan(h, also);
+
+	*turn = -1;
+	if (!status)
+		status = find_gpu(h, name, gpu);
+	if (status)
+		return status;
+	*turn = take_turn((*gpu)->address);
+	host_free(h);
+	status = host_scan(h, also);
+	return status ? status : find_gpu(h, name, gpu);
+}
+
 static enum status adopt_one(const char *name, const struct adoption *a)
 {
 	const struct gpu *gpu;
 	enum status status;
 	struct host h;
+	int turn;
 
-	wait_for_turn();
-	status = host_scan(&h, a->driver ? name : NULL);
-	if (!status)
-		status = find_gpu(&h, name, &gpu);
+	status = scan_in_turn(&h, a->driver ? name : NULL, name, &gpu, &turn);
 	if (!status && a->list)
 		status = check_listed(gpu, a->driver);
 	if (!status)
@@ -334,6 +365,7 @@ static enum status adopt_one(const char *name, const struct adoption *a)
 	if (!status && !(a->list && saying_json()))
 		status = print_gpu(gpu->address);
 	host_free(&h);
+	end_turn(turn);
 	return status;
 }
 
@@ -477,7 +509,7 @@ static enum status release_run(const struct command *cmd, int argc, char **argv)
 	bool wait = false;
 	enum status status;
 	struct host h;
-	int letter;
+	int letter, turn;
 
 	while ((letter = next_option(cmd, argc, argv)) == 'w')
 		wait = true;
@@ -485,15 +517,13 @@ static enum status release_run(const struct command *cmd, int argc, char **argv)
 		return option_status(letter);
 	if (argc - optind != 1)
 		return usage(cmd, "name one parent");
-	wait_for_turn();
-	status = host_scan(&h, NULL);
-	if (!status)
-		status = find_gpu(&h, argv[optind], &gpu);
+	status = scan_in_turn(&h, NULL, argv[optind], &gpu, &turn);
 	if (!status)
 		status = release_gpu(&h, gpu, wait);
 	if (!status)
 		status = print_gpu(gpu->address);
 	host_free(&h);
+	end_turn(turn);
 	return status;
 }
 

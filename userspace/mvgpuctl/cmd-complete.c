@@ -27,6 +27,17 @@ static void print_options(const char *name)
 	puts("--json\n--help");
 }
 
+/* Of the options, those that take an argument, in both forms */
+static void print_takers(const char *name)
+{
+	const struct command *cmd = command_named(name);
+	const struct opt *opt;
+
+	for (opt = cmd ? cmd->opts : NULL; opt && opt->name; opt++)
+		if (opt->arg)
+			printf("-%c\n--%s\n", opt->letter, opt->name);
+}
+
 static void print_gpus(const struct host *h, bool parents, bool others)
 {
 	unsigned int i;
@@ -81,6 +92,8 @@ static enum status complete_run(const struct command *cmd, int argc, char **argv
 		print_commands();
 	else if (!strcmp(kind, "options"))
 		print_options(of);
+	else if (!strcmp(kind, "takers"))
+		print_takers(of);
 	else if (!strcmp(kind, "gpus"))
 		print_gpus(&h, false, true);
 	else if (!strcmp(kind, "parents"))
@@ -101,11 +114,11 @@ static const struct opt complete_opts[] = { {} };
 
 const struct command cmd_complete = {
 	.name = "complete",
-	.args = "commands|options|gpus|parents|vgpus|types|attributes [OF]",
+	.args = "commands|options|takers|gpus|parents|vgpus|types|attributes [OF]",
 	.summary = "words for a shell's completion",
 	.help =
-		"Prints what could be typed: options of a command, types of a parent,\n"
-		"attributes of a parent or vGPU.",
+		"Prints what could be typed: options of a command, those of them that take an\n"
+		"argument, types of a parent, attributes of a parent or vGPU.",
 	.opts = complete_opts,
 	.run = complete_run,
 };

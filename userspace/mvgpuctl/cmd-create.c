@@ -136,16 +136,20 @@ static int remove_uuid(const char *uuid)
 static enum status create_all(struct order *o)
 {
 	enum status status = ST_OK;
-	unsigned long i;
+	unsigned long i, removed = 0;
 
 	while (!status && o->created < o->count)
 		status = create_one(o);
 	if (!status)
 		return ST_OK;
 	for (i = 0; i < o->created; i++)
-		remove_uuid(o->uuids[i]);
-	if (o->created)
-		inform("the %lu that had been created are removed again", o->created);
+		if (remove_uuid(o->uuids[i]))
+			inform("vGPU %s: it was created, and can't be removed again", o->uuids[i]);
+		else
+			removed++;
+	if (removed)
+		inform("%lu that had been created %s removed again", removed,
+		       removed == 1 ? "is" : "are");
 	return status;
 }
 
@@ -241,8 +245,8 @@ static enum status create_run(const struct command *cmd, int argc, char **argv)
 	enum status status = ST_OK;
 	int letter;
 
-	while ((letter = next_option(cmd, argc, argv)) > 0 && letter != OPT_BAD &&
-	       letter != OPT_HELP && !status) {
+	while (!status && (letter = next_option(cmd, argc, argv)) > 0 && letter != OPT_BAD &&
+	       letter != OPT_HELP) {
 		if (letter == 'n')
 			status = parse_number(cmd, "--count", optarg, 1, COUNT_MAX, &order.count);
 		else if (letter == 'N')
@@ -353,17 +357,20 @@ static enum status remove_all(const struct removal *r)
 	json_object *list = must_have(json_object_new_array());
 	enum status status = ST_OK;
 	unsigned int i;
-	int ret;
+	int ret = 0;
 
-	for (i = 0; i < r->count && !status; i++) {
+	for (i = 0; i < r->count; i++) {
 		klog_mark();
 		ret = remove_uuid(r->vgpus[i]->uuid);
-		if (ret) {
-			status = fail_errno(ret, "vGPU %s: removing it", vgpu_label(r->vgpus[i]));
-			explain_refusal(r->vgpus[i]->uuid, NULL);
-		} else {
-			json_object_array_add(list, json_text(r->vgpus[i]->uuid));
-		}
+		if (ret)
+			break;
+		json_object_array_add(list, json_text(r->vgpus[i]->uuid));
+	}
+	if (ret) {
+		status = fail_errno(ret, "vGPU %s: removing it", vgpu_label(r->vgpus[i]));
+		explain_refusal(r->vgpus[i]->uuid, NULL);
+		while (i--)
+			inform("vGPU %s: it is removed", vgpu_label(r->vgpus[i]));
 	}
 	json_object_object_add(root, "removed", list);
 	if (saying_json() && !status)
@@ -381,8 +388,8 @@ static enum status remove_run(const struct command *cmd, int argc, char **argv)
 	struct host h;
 	int letter;
 
-	while ((letter = next_option(cmd, argc, argv)) > 0 && letter != OPT_BAD &&
-	       letter != OPT_HELP && !status) {
+	while (!status && (letter = next_option(cmd, argc, argv)) > 0 && letter != OPT_BAD &&
+	       letter != OPT_HELP) {
 		if (letter == 'n')
 			status = parse_number(cmd, "--count", optarg, 1, COUNT_MAX, &count);
 		else

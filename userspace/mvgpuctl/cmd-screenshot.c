@@ -241,8 +241,14 @@ static enum status explain(const struct vgpu *v, const struct holder *holder, in
 		return fail(ST_BUSY, "vGPU %s: its guest changes its mode all the time", label);
 	case -EPROTO:
 		return fail(ST_REFUSED, "vGPU %s: its plane makes no sense", label);
+	case -ESRCH:
+	case -ENODEV:
+		fail(ST_MISSING, "vGPU %s: its VMM, %s (pid %d), has let go of it", label,
+		     holder->comm, holder->pid);
+		advise("start its guest, then try again");
+		return ST_MISSING;
 	default:
-		return fail(status_of(ret), "%s", err->text);
+		return fail(status_of(ret), "vGPU %s: %s", label, err->text);
 	}
 }
 

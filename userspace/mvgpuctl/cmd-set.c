@@ -106,7 +106,7 @@ static enum status find_target(const struct host *h, const char *what, struct ch
 	const struct gpu *parent;
 	enum status status;
 
-	if (v || !strchr(what, ':')) {
+	if (v || !(strchr(what, ':') || gpu_named(h, what))) {
 		status = v ? ST_OK : find_vgpu(h, what, &v);
 		if (!status) {
 			c->path = v->path;

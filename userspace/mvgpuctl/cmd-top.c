@@ -109,6 +109,9 @@ static double compute(enum how how, const double *now, const double *then, doubl
 {
 	double delta = now[0] - then[0], rest = now[1] - then[1];
 
+	/* a vGPU of that UUID has been created anew */
+	if (how != AS_IT_IS && (delta < 0 || rest < 0))
+		return NAN;
 	switch (how) {
 	case PER_SECOND:
 		return delta / seconds;
@@ -194,7 +197,7 @@ static char *short_number(const struct column *column, double number)
 	if (unit == UNIT_PAGES)
 		number *= sysconf(_SC_PAGESIZE);
 	for (i = 0; number >= 9999.5; i++)
-		number /= unit == UNIT_COUNT ? 1000 : 1024;
+		number /= unit == UNIT_COUNT || unit == UNIT_KINDS ? 1000 : 1024;
 	return i ? format("%.0f%c", number, units[i]) :
 		   format(number < 10 && number != floor(number) ? "%.1f" : "%.0f", number);
 }
@@ -259,21 +262,23 @@ static enum status print_sample_json(const struct host *h, const struct row *row
 	return print_json(root);
 }
 
-static void print_heading(const struct top *top, const struct host *h)
+static void print_heading(const struct top *top, const struct host *h, unsigned int width)
 {
-	char clock[32];
+	char clock[32], *line;
 	time_t now = time(NULL);
 
 	strftime(clock, sizeof(clock), "%H:%M:%S", localtime(&now));
-	printf("mvgpuctl top  %s  %u vGPUs  by %s%s%s\n", clock, h->num_vgpus,
-	       columns[top->sort].name, top->reverse ? ", least first" : "",
-	       top->screen ? "  (q quits, < and > sort, r reverses)" : "");
+	line = format("mvgpuctl top  %s  %u vGPUs  by %s%s%s", clock, h->num_vgpus,
+		      columns[top->sort].name, top->reverse ? ", least first" : "",
+		      top->screen ? "  (q quits, < > sort, r reverses)" : "");
+	printf("%.*s\n", (int)width, line);
+	free(line);
 }
 
 static enum status print_sample(const struct top *top, const struct host *h,
 				const struct row *rows)
 {
-	unsigned int lines = UINT_MAX, width = UINT_MAX;
+	unsigned int lines = UINT_MAX, width = INT_MAX;
 	struct table *t;
 
 	if (saying_json())
@@ -283,7 +288,7 @@ static enum status print_sample(const struct top *top, const struct host *h,
 		terminal_size(&lines, &width);
 		lines -= lines > 2 ? 2 : 0;
 	}
-	print_heading(top, h);
+	print_heading(top, h, width);
 	t = make_table(top, h, rows);
 	table_print(t, "", lines, width);
 	table_free(t);
@@ -449,8 +454,8 @@ static enum status top_run(const struct command *cmd, int argc, char **argv)
 	struct host h;
 	int letter;
 
-	while ((letter = next_option(cmd, argc, argv)) > 0 && letter != OPT_BAD &&
-	       letter != OPT_HELP && !status)
+	while (!status && (letter = next_option(cmd, argc, argv)) > 0 && letter != OPT_BAD &&
+	       letter != OPT_HELP)
 		status = set_option(cmd, &top, letter);
 	if (status || letter != OPT_END)
 		return status ? status : option_status(letter);
@@ -484,8 +489,8 @@ const struct command cmd_top = {
 	.help =
 		"Shows what each vGPU does a second, until q is pressed. < and > choose the\n"
 		"column to sort by: commands, bytes, busy, pinned, maps, hits, revokes, exits,\n"
-		"interrupts, errors; r reverses. Where stdout is no terminal, or with --json,\n"
-		"samples follow one another.",
+		"interrupts, errors; r reverses. Where stdin or stdout is no terminal, or with\n"
+		"--json, samples follow one another.",
 	.opts = top_opts,
 	.run = top_run,
 };

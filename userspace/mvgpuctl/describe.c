@@ -2,14 +2,49 @@
 /*
  * Owns the JSON form of vGPUs, types and GPUs, which docs/mvgpuctl.md describes.
  */
+#include <locale.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <wchar.h>
 
 #include "mvgpuctl.h"
+
+/* JSON is UTF-8; what somebody typed may not be */
+static void make_utf8(char *text)
+{
+	locale_t utf8 = newlocale(LC_CTYPE_MASK, "C.UTF-8", NULL), before;
+	mbstate_t state;
+	size_t n;
+
+	before = utf8 ? uselocale(utf8) : NULL;
+	for (; *text; text += n) {
+		state = (mbstate_t){};
+		n = mbrlen(text, strlen(text), &state);
+		if (n < (size_t)-2)
+			continue;
+		*text = '?';
+		n = 1;
+	}
+	if (utf8) {
+		uselocale(before);
+		freelocale(utf8);
+	}
+}
 
 /* A string, or null for none */
 json_object *json_text(const char *text)
 {
-	return text ? must_have(json_object_new_string(text)) : NULL;
+	json_object *o;
+	char *copy;
+
+	if (!text)
+		return NULL;
+	copy = must_have(strdup(text));
+	make_utf8(copy);
+	o = must_have(json_object_new_string(copy));
+	free(copy);
+	return o;
 }
 
 static json_object *holder_json(const struct holder *holder)

@@ -1,79 +1,103 @@
 // SPDX-License-Identifier: MIT
 /*
- * Owns the list of processes that have a GPU or a vGPU open, as /proc tells. Others than
- * root are told only about their own processes.
+ * Owns the list of processes that have devices open, as /proc tells. Others than root are told
+ * only about their own processes. What counts is the device's number: names of files and of
+ * processes are what their users make them.
  */
 #include <ctype.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "mvgpuctl.h"
 
 static struct holder *holders;
 static unsigned int num_holders;
+static bool known;
 
-static bool interesting(const char *target)
+static void add_holder(const char *pid, dev_t dev)
 {
-	static const char *const prefixes[] = { "/dev/vfio/", "/dev/dri/", "/dev/fb" };
-	unsigned int i;
-
-	for (i = 0; i < ARRAY_SIZE(prefixes); i++)
-		if (!strncmp(target, prefixes[i], strlen(prefixes[i])))
-			return strcmp(target, "/dev/vfio/vfio");
-	return false;
-}
-
-static void add_holder(const char *pid, const char *node)
-{
-	char *dir = format("/proc/%s", pid), *comm = sysfs_read(dir, "comm");
+	char *dir = format("/proc/%s", pid), *comm = sysfs_read(dir, "comm"), *c;
 	struct holder *holder;
 
 	holders = must_have(reallocarray(holders, num_holders + 1, sizeof(*holders)));
 	holder = &holders[num_holders++];
-	holder->pid = atoi(pid);
+	*holder = (struct holder){ .pid = atoi(pid), .dev = dev };
 	snprintf(holder->comm, sizeof(holder->comm), "%s", comm ? comm : "?");
-	snprintf(holder->node, sizeof(holder->node), "%s", node);
+	for (c = holder->comm; *c; c++)
+		if (*c < ' ' || *c > '~')
+			*c = '?';
 	free(comm);
 	free(dir);
 }
 
+/* Anybody may name a device file (O_PATH), which opens nothing */
+static bool names_only(const char *pid, const char *fd)
+{
+	char *dir = format("/proc/%s/fdinfo", pid), *info = sysfs_read(dir, fd);
+	const char *flags = info ? strstr(info, "flags:") : NULL;
+	bool path = !flags || strtoul(flags + strlen("flags:"), NULL, 8) & O_PATH;
+
+	free(info);
+	free(dir);
+	return path;
+}
+
+/* Without asking a file system, which may be somebody's program */
+static bool is_device(const char *path, dev_t *dev)
+{
+	struct statx st;
+
+	if (statx(AT_FDCWD, path, AT_STATX_DONT_SYNC, STATX_TYPE, &st) || !S_ISCHR(st.stx_mode))
+		return false;
+	*dev = makedev(st.stx_rdev_major, st.stx_rdev_minor);
+	return true;
+}
+
 static void look_at(const char *pid)
 {
-	char *dir = format("/proc/%s/fd", pid);
+	char *dir = format("/proc/%s/fd", pid), *path;
 	char **fds = sysfs_list(dir, "."), **fd;
-	char target[64], *path;
-	ssize_t n;
+	dev_t dev;
 
 	for (fd = fds; *fd; fd++) {
 		path = format("%s/%s", dir, *fd);
-		n = readlink(path, target, sizeof(target) - 1);
+		if (is_device(path, &dev) && !names_only(pid, *fd))
+			add_holder(pid, dev);
 		free(path);
-		if (n <= 0)
-			continue;
-		target[n] = 0;
-		if (interesting(target))
-			add_holder(pid, target);
 	}
 	strings_free(fds);
 	free(dir);
 }
 
-static void forget(void)
+/**
+ * holders_forget() - who has what is to be looked up again
+ */
+void holders_forget(void)
 {
 	free(holders);
+	holders = NULL;
+	num_holders = 0;
+	known = false;
 }
 
-static const struct holder *holder_of(const char *node)
+/* Who has the device open that a folder in sysfs stands for; its file is for messages */
+static const struct holder *holder_of(const char *dir, const char *node)
 {
-	static bool known;
+	char *number = sysfs_read(dir, "dev");
+	unsigned int major, minor, i;
 	char **pids, **pid;
-	unsigned int i;
+	bool is = number && sscanf(number, "%u:%u", &major, &minor) == 2;
 
+	free(number);
+	if (!is)
+		return NULL;
 	if (!known) {
 		known = true;
-		atexit(forget);
 		pids = sysfs_list("/proc", ".");
 		for (pid = pids; *pid; pid++)
 			if (isdigit(**pid) && atoi(*pid) != getpid())
@@ -81,8 +105,10 @@ static const struct holder *holder_of(const char *node)
 		strings_free(pids);
 	}
 	for (i = 0; i < num_holders; i++)
-		if (!strcmp(holders[i].node, node))
+		if (holders[i].dev == makedev(major, minor)) {
+			snprintf(holders[i].node, sizeof(holders[i].node), "%s", node);
 			return &holders[i];
+		}
 	return NULL;
 }
 
@@ -92,17 +118,19 @@ bool holders_known(void)
 	return !geteuid();
 }
 
-/* The first process that has one of the devices open whose names are in a folder */
+/* The first process that has one of the devices open whose folders are in a folder */
 static const struct holder *holder_in(const char *path, const char *folder, const char *dev)
 {
 	const struct holder *holder = NULL;
 	char **names = sysfs_list(path, folder), **name;
-	char *node;
+	char *dir, *node;
 
 	for (name = names; *name && !holder; name++) {
+		dir = format("%s/%s/%s", path, folder, *name);
 		node = format("%s%s", dev, *name);
-		holder = holder_of(node);
+		holder = holder_of(dir, node);
 		free(node);
+		free(dir);
 	}
 	strings_free(names);
 	return holder;
@@ -111,15 +139,25 @@ static const struct holder *holder_in(const char *path, const char *folder, cons
 static const struct holder *holder_of_group(const char *path)
 {
 	const struct holder *holder;
-	char *group = sysfs_link(path, "iommu_group"), *node;
+	char *group = sysfs_link(path, "iommu_group"), *dir, *node;
 
 	if (!group)
 		return NULL;
+	dir = format("/sys/class/vfio/%s", group);
 	node = format("/dev/vfio/%s", group);
-	holder = holder_of(node);
+	holder = holder_of(dir, node);
 	free(node);
+	free(dir);
 	free(group);
 	return holder;
+}
+
+/* Through a container or iommufd */
+static const struct holder *vfio_holder(const char *path)
+{
+	const struct holder *holder = holder_of_group(path);
+
+	return holder ? holder : holder_in(path, "vfio-dev", "/dev/vfio/devices/");
 }
 
 /**
@@ -130,9 +168,7 @@ static const struct holder *holder_of_group(const char *path)
  */
 const struct holder *vgpu_holder(const struct vgpu *v)
 {
-	const struct holder *holder = holder_of_group(v->path);
-
-	return holder ? holder : holder_in(v->path, "vfio-dev", "/dev/vfio/devices/");
+	return vfio_holder(v->path);
 }
 
 static const struct holder *screen_holder(const char *path)
@@ -159,5 +195,5 @@ const struct holder *gpu_holder(const struct gpu *gpu)
 		holder = screen_holder(path);
 		free(path);
 	}
-	return holder ? holder : holder_of_group(gpu->path);
+	return holder ? holder : vfio_holder(gpu->path);
 }

@@ -41,6 +41,15 @@ static void type_init(struct type *type, const char *dir, const char *id)
 	free(path);
 }
 
+/**
+ * gpu_path_is_parent() - whether a GPU is a parent by now
+ * @path: its folder
+ */
+bool gpu_path_is_parent(const char *path)
+{
+	return sysfs_has(path, "mvgpu") && sysfs_has(path, "mdev_supported_types");
+}
+
 static void gpu_add_types(struct gpu *gpu)
 {
 	char *dir = format("%s/mdev_supported_types", gpu->path);
@@ -72,29 +81,50 @@ static void gpu_find_driver(struct gpu *gpu)
 	free(path);
 }
 
+/* At a PCI address, with or without its domain, or with a virtio device of that name */
+static bool gpu_is(const struct gpu *gpu, const char *what)
+{
+	return !strcasecmp(gpu->address, what) ||
+	       (!strncmp(gpu->address, "0000:", 5) && !strcasecmp(gpu->address + 5, what)) ||
+	       (gpu->child && !strcmp(gpu->child, what));
+}
+
+static void gpu_free(struct gpu *gpu)
+{
+	struct type *type;
+
+	for (type = gpu->types; type < gpu->types + gpu->num_types; type++) {
+		free(type->id);
+		free(type->name);
+		free(type->description);
+		free(type->device_api);
+	}
+	free(gpu->types);
+	free(gpu->address);
+	free(gpu->path);
+	free(gpu->driver);
+	free(gpu->child);
+}
+
 static void host_add_gpu(struct host *h, const char *path)
 {
-	unsigned int vendor = read_number(path, "vendor", 16);
-	unsigned int device = read_number(path, "device", 16);
-	const struct vendor *known = vendor_of_ids(vendor, device);
-	bool parent = sysfs_has(path, "mvgpu") && sysfs_has(path, "mdev_supported_types");
-	const char *address = strrchr(path, '/') + 1;
-	struct gpu *gpu;
-
-	if (!known && !parent && (!h->also || strcasecmp(address, h->also)))
-		return;
-	h->gpus = must_have(reallocarray(h->gpus, h->num_gpus + 1, sizeof(*h->gpus)));
-	gpu = &h->gpus[h->num_gpus++];
-	*gpu = (struct gpu){
-		.address = must_have(strdup(address)),
+	struct gpu gpu = {
+		.address = must_have(strdup(strrchr(path, '/') + 1)),
 		.path = must_have(strdup(path)),
-		.ids = { vendor, device },
-		.vendor = known,
-		.parent = parent,
+		.ids = { read_number(path, "vendor", 16), read_number(path, "device", 16) },
+		.parent = gpu_path_is_parent(path),
 	};
-	gpu_find_driver(gpu);
-	if (parent)
-		gpu_add_types(gpu);
+
+	gpu.vendor = vendor_of_ids(gpu.ids[0], gpu.ids[1]);
+	gpu_find_driver(&gpu);
+	if (!gpu.vendor && !gpu.parent && !(h->also && gpu_is(&gpu, h->also))) {
+		gpu_free(&gpu);
+		return;
+	}
+	if (gpu.parent)
+		gpu_add_types(&gpu);
+	h->gpus = must_have(reallocarray(h->gpus, h->num_gpus + 1, sizeof(*h->gpus)));
+	h->gpus[h->num_gpus++] = gpu;
 }
 
 static const struct gpu *parent_at(const struct host *h, const char *vgpu)
@@ -158,7 +188,8 @@ static void host_add_all(struct host *h, struct udev *udev, const char *subsyste
 /**
  * host_scan() - look at what there is
  * @h: takes it, for host_free()
- * @also: address of a PCI device to take in even if nothing says that it is a GPU, or NULL
+ * @also: what an operator calls a PCI device that counts even if nothing says that it is a
+ *	GPU, or NULL
  *
  * Return: ST_OK, or ST_MISSING where there is no sysfs.
  */
@@ -176,23 +207,6 @@ enum status host_scan(struct host *h, const char *also)
 	if (h->num_vgpus)
 		qsort(h->vgpus, h->num_vgpus, sizeof(*h->vgpus), compare_vgpus);
 	return ST_OK;
-}
-
-static void gpu_free(struct gpu *gpu)
-{
-	struct type *type;
-
-	for (type = gpu->types; type < gpu->types + gpu->num_types; type++) {
-		free(type->id);
-		free(type->name);
-		free(type->description);
-		free(type->device_api);
-	}
-	free(gpu->types);
-	free(gpu->address);
-	free(gpu->path);
-	free(gpu->driver);
-	free(gpu->child);
 }
 
 void host_free(struct host *h)
@@ -281,19 +295,14 @@ const struct vgpu *vgpu_named(const struct host *h, const char *what)
 	return count_prefix(h, what, &match) == 1 ? match : NULL;
 }
 
-/* The GPU at a PCI address, with or without its domain, or of a virtio device; or NULL */
+/* The GPU that an operator calls so, or NULL */
 const struct gpu *gpu_named(const struct host *h, const char *what)
 {
 	unsigned int i;
 
-	for (i = 0; i < h->num_gpus; i++) {
-		const struct gpu *gpu = &h->gpus[i];
-
-		if (!strcasecmp(gpu->address, what) ||
-		    (!strncmp(gpu->address, "0000:", 5) && !strcasecmp(gpu->address + 5, what)) ||
-		    (gpu->child && !strcmp(gpu->child, what)))
-			return gpu;
-	}
+	for (i = 0; i < h->num_gpus; i++)
+		if (gpu_is(&h->gpus[i], what))
+			return &h->gpus[i];
 	return NULL;
 }
 

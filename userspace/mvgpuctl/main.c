@@ -43,7 +43,7 @@ static void print_help(void)
 	for (i = 0; i < num_commands; i++)
 		printf("  %-12s %s\n", commands[i]->name, commands[i]->summary);
 	printf("  %-12s %s\n\n", "help", "this, or what a command does and takes");
-	puts("Every command has --json. Ends with 0, or 1 wrong usage, 2 not found, 3 busy,\n"
+	puts("Most commands have --json. Ends with 0, or 1 wrong usage, 2 not found, 3 busy,\n"
 	     "4 no permission, 5 the kernel refused, 6 something is missing, 7 no output.");
 }
 
@@ -60,12 +60,25 @@ static enum status help(const char *name)
 	return ST_OK;
 }
 
+static bool is_json(const char *arg)
+{
+	return !strcmp(arg, "--json") || !strcmp(arg, "-j");
+}
+
+/* Errors are JSON wherever it is asked for, also those that come before */
+static void look_for_json(char **argv)
+{
+	for (; *argv && strcmp(*argv, "--"); argv++)
+		if (is_json(*argv))
+			say_json();
+}
+
 static enum status run(int argc, char **argv)
 {
 	const struct command *cmd;
 
-	if (argc > 1 && !strcmp(argv[1], "--json")) {
-		say_json();
+	look_for_json(argv);
+	if (argc > 1 && is_json(argv[1])) {
 		argc--;
 		argv++;
 	}

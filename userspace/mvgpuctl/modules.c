@@ -4,6 +4,7 @@
  */
 #include <glob.h>
 #include <libkmod.h>
+#include <string.h>
 #include <sys/utsname.h>
 
 #include "mvgpuctl.h"
@@ -60,7 +61,10 @@ static enum status load(const char *name)
 		fail(ST_REFUSED, "module %s: it is blacklisted in /etc/modprobe.d", name);
 		return ST_REFUSED;
 	}
-	return fail_errno(ret, "loading the module %s", name);
+	if (status_of(ret) == ST_PERMISSION)
+		return fail_errno(ret, "loading the module %s", name);
+	/* ENOENT is a symbol that it lacks */
+	return fail(ST_REFUSED, "loading the module %s: %s", name, strerror(-ret));
 }
 
 /* How to install a module of ours that is not there */

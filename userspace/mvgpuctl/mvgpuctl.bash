@@ -4,33 +4,60 @@
 # The words of a kind that start like the last one typed
 _mvgpuctl_words()
 {
-	mapfile -t COMPREPLY < <(compgen -W "$("${COMP_WORDS[0]}" complete "$@" 2>/dev/null)" -- "$cur")
+	mapfile -t COMPREPLY < <(compgen -W "$("$ctl" complete "$@" 2>/dev/null)" -- "$cur")
 }
 
 _mvgpuctl()
 {
-	# an address has colons, which bash takes for the ends of words
-	local cur words cword
+	# an address has colons, and an assignment '=', which bash takes for the ends of words
+	local cur words cword ctl takers word i skip= given=()
 	_get_comp_words_by_ref -n := cur words cword
+	ctl=${words[0]}
 
-	case ${words[1]}:$cword:$cur in
-	*:1:*) _mvgpuctl_words commands ;;
-	*:*:-*) _mvgpuctl_words options "${words[1]}" ;;
-	help:2:*) _mvgpuctl_words commands ;;
-	list:2:*) mapfile -t COMPREPLY < <(compgen -W 'gpus parents types vgpus' -- "$cur") ;;
-	adopt:*) _mvgpuctl_words gpus ;;
-	release:*) _mvgpuctl_words parents ;;
-	create:2:*) _mvgpuctl_words parents ;;
-	create:3:*) _mvgpuctl_words types "${words[2]}" ;;
-	remove:* | screenshot:2:*) _mvgpuctl_words vgpus ;;
-	screenshot:*) compopt -o default ;;
-	show:* | set:2:*)
-		mapfile -t COMPREPLY < <(compgen -W "$(for kind in vgpus parents gpus; do
-			"${words[0]}" complete $kind 2>/dev/null
+	# what has been given, but for options and what belongs to them
+	for ((i = 1; i < cword; i++)); do
+		word=${words[i]}
+		if [[ $skip ]]; then
+			skip=
+		elif [[ $word == -* ]]; then
+			[[ ! ${given[0]} ]] ||
+				takers=${takers-$("$ctl" complete takers "${given[0]}" 2>/dev/null)}
+			[[ $'\n'$takers$'\n' != *$'\n'"$word"$'\n'* ]] || skip=yes
+		else
+			given+=("$word")
+		fi
+	done
+	if [[ $skip ]]; then
+		compopt -o default
+		return
+	fi
+
+	case ${given[0]}:${#given[@]}:$cur in
+	*:0:*) _mvgpuctl_words commands ;;
+	*:*:-*) _mvgpuctl_words options "${given[0]}" ;;
+	help:1:*) _mvgpuctl_words commands ;;
+	list:1:*) mapfile -t COMPREPLY < <(compgen -W 'gpus parents types vgpus' -- "$cur") ;;
+	adopt:1:*) _mvgpuctl_words gpus ;;
+	release:1:* | create:1:*) _mvgpuctl_words parents ;;
+	create:2:*) _mvgpuctl_words types "${given[1]}" ;;
+	remove:*)
+		if [[ " ${words[*]}" != *" --count"* && " ${words[*]}" != *" -n"* ]]; then
+			_mvgpuctl_words vgpus
+		elif ((${#given[@]} == 1)); then
+			_mvgpuctl_words parents
+		else
+			_mvgpuctl_words types "${given[1]}"
+		fi
+		;;
+	screenshot:1:*) _mvgpuctl_words vgpus ;;
+	screenshot:2:*) compopt -o default ;;
+	show:1:* | set:1:*)
+		mapfile -t COMPREPLY < <(compgen -W "$(for i in vgpus parents gpus; do
+			"$ctl" complete $i 2>/dev/null
 		done)" -- "$cur")
 		;;
 	set:*)
-		_mvgpuctl_words attributes "${words[2]}"
+		[[ $cur == *=* ]] || _mvgpuctl_words attributes "${given[1]}"
 		compopt -o nospace
 		;;
 	esac

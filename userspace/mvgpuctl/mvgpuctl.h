@@ -184,7 +184,7 @@ struct vgpu {
 };
 
 struct host {
-	const char *also;	/* an address that host_scan() was given */
+	const char *also;	/* as host_scan() was given it */
 	struct gpu *gpus;
 	unsigned int num_gpus;
 	struct vgpu *vgpus;
@@ -193,6 +193,7 @@ struct host {
 
 enum status host_scan(struct host *h, const char *also);
 void host_free(struct host *h);
+bool gpu_path_is_parent(const char *path);
 unsigned int gpu_num_vgpus(const struct host *h, const struct gpu *gpu);
 char **gpu_leaving(const struct gpu *gpu);
 enum status find_vgpu(const struct host *h, const char *what, const struct vgpu **vgpu);
@@ -223,13 +224,15 @@ void adopt_list_free(struct adopt_list *list);
 
 struct holder {
 	pid_t pid;
-	char comm[32];
-	char node[64];
+	dev_t dev;
+	char comm[32];		/* printable */
+	char node[64];		/* the device's file, as we would call it */
 };
 
 const struct holder *vgpu_holder(const struct vgpu *v);
 const struct holder *gpu_holder(const struct gpu *gpu);
 bool holders_known(void);
+void holders_forget(void);
 
 /* -------- iommu.c: what stands between a GPU and memory -------- */
 

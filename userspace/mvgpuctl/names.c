@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
  * Owns the names of vGPUs. The kernel knows UUIDs only, so a vGPU with a name has the UUID
- * that is computed from the name (RFC 4122, version 5): the same on every host and after
+ * that is computed from the name (RFC 9562, version 5): the same on every host and after
  * each boot. Files below /run remember which of them have been used, for the way back; a
  * file counts only if its name leads to its UUID, so that a stale or wrong one is harmless.
  */
@@ -108,10 +108,10 @@ enum status name_record(const char *uuid, const char *name)
 	mkdir(RUN_DIR, 0755);
 	mkdir(NAMES_DIR, 0755);
 	file = fopen(path, "we");
-	if (!file || fprintf(file, "%s\n", name) < 0)
-		status = fail_errno(errno, "remembering the name in %s", path);
 	if (file)
-		fclose(file);
+		fprintf(file, "%s\n", name);
+	if (!file || fclose(file))
+		status = fail_errno(errno, "vGPU %s: remembering the name in %s", name, path);
 	free(path);
 	return status;
 }

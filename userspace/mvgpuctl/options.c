@@ -65,7 +65,10 @@ int next_option(const struct command *cmd, int argc, char **argv)
 		usage(cmd, "%s needs an argument", argv[optind - 1]);
 		return OPT_BAD;
 	}
-	if (letter == '?')
+	/* the letter, but of --name=ARGUMENT where none is taken */
+	if (letter == '?' && optopt && !strchr(letters, optopt))
+		usage(cmd, "there is no option -%c", optopt);
+	else if (letter == '?')
 		usage(cmd, "there is no option %s", argv[optind - 1]);
 	if (letter == 'h')
 		command_help(cmd);

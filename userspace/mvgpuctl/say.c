@@ -108,6 +108,8 @@ enum status fail(enum status status, const char *fmt, ...)
 	char *text;
 
 	free(message);
+	free(advice);
+	advice = NULL;
 	va_start(ap, fmt);
 	text = vformat(fmt, ap);
 	va_end(ap);

@@ -37,7 +37,7 @@ static void give_back(void)
 /* Signals come while terminal_wait() waits, and at no other time */
 static void take_signals(void)
 {
-	static const int numbers[] = { SIGINT, SIGTERM, SIGHUP, SIGWINCH, 0 };
+	static const int numbers[] = { SIGINT, SIGQUIT, SIGTERM, SIGHUP, SIGWINCH, 0 };
 	const int *number;
 	const struct sigaction action = { .sa_handler = on_signal };
 	sigset_t set;

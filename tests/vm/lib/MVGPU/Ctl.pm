@@ -71,6 +71,6 @@ sub refuses($arguments, $should, $reason, $advice, $name = $arguments)
 }
 
 # The driver that has a PCI device, or ''
-sub driver($bdf) { return $rig->must("basename \"\$(readlink /sys/bus/pci/devices/$bdf/driver)\"") }
+sub driver($bdf) { return $rig->driver_of($bdf) }
 
 1;

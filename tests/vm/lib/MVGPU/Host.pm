@@ -22,6 +22,12 @@ sub find_pci($self, $ids)
 	EOF
 }
 
+# The driver that has a PCI device, or ''
+sub driver_of($self, $bdf)
+{
+	return $self->must("basename \"\$(readlink /sys/bus/pci/devices/$bdf/driver)\"");
+}
+
 # Hands a device over to a driver; returns its address. Takes an address, too.
 sub adopt($self, $which, $driver)
 {
