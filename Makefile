@@ -14,12 +14,12 @@ VM_TESTS := $(sort $(wildcard tests/vm/*.t))
 # IGT takes as long as most of the others together
 IGT_TESTS := $(filter %-igt.t,$(VM_TESTS))
 # They bring their own kernels and roots
-HOST_TESTS := $(filter %-libvirt.t %-packages.t,$(VM_TESTS))
+HOST_TESTS := $(filter %-libvirt.t %-packages.t %-secure-boot.t,$(VM_TESTS))
 CHAIN := $(filter-out $(IGT_TESTS) $(HOST_TESTS),$(VM_TESTS))
 # What takes long, for check-full alone
 LONG := %-guides.t %-suspend.t %-share.t %-revoke.t %-viommu.t %-life.t %-parent.t %-blob.t \
 	%-adopt.t
-# Three Debian releases, each of which builds and installs the packages
+# Debian suites, each of which builds and installs the packages
 PACKAGE_TESTS := tests/deb.t
 TESTS := $(filter-out $(PACKAGE_TESTS),$(sort $(wildcard tests/*.t tests/unit/*.t tests/fuzz/*.t))) \
 	$(filter-out $(LONG),$(CHAIN))
@@ -142,7 +142,8 @@ deb:				## build the Debian packages, into $(O)/deb
 	rm -rf $(O)/deb
 	mkdir -p $(O)/deb/mvgpu
 	tar -c $(PACKAGED) | tar -x -C $(O)/deb/mvgpu
-	cd $(O)/deb/mvgpu && env -u O -u MAKEFLAGS -u MFLAGS -u MAKELEVEL dpkg-buildpackage -us -uc
+	cd $(O)/deb/mvgpu && env -u O -u MAKEFLAGS -u MFLAGS -u MAKELEVEL \
+		DEB_BUILD_OPTIONS="noautodbgsym $(DEB_BUILD_OPTIONS)" dpkg-buildpackage -us -uc
 	rm -rf $(O)/deb/mvgpu
 	lintian --allow-root --fail-on error,warning $(O)/deb/*.changes
 

@@ -97,13 +97,14 @@ static void check_kernel(struct doctor *d)
 
 static void check_lockdown(struct doctor *d)
 {
-	char *mode = sysfs_read("/sys/kernel/security", "lockdown");
-
-	if (mode && !strstr(mode, "[none]"))
-		report(d, WARNING, "lockdown",
-		       "sign the modules with a key that mokutil has enrolled",
-		       "the kernel is locked down (%s): it loads signed modules only", mode);
-	free(mode);
+	if (!module_must_be_signed())
+		return;
+	if (module_state("mvgpu") == MODULE_LOADED)
+		report(d, FINE, "lockdown", NULL,
+		       "the kernel loads signed modules only, and knows the key of ours");
+	else
+		report(d, WARNING, "lockdown", MODULE_SIGN_ADVICE,
+		       "the kernel loads only modules that are signed with a key it knows");
 }
 
 static void check_module(struct doctor *d, const char *name, bool ours)

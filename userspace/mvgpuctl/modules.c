@@ -2,10 +2,13 @@
 /*
  * Owns the dealings with kernel modules, through libkmod. Holds no state.
  */
+#include <errno.h>
 #include <glob.h>
 #include <libkmod.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/utsname.h>
+#include <unistd.h>
 
 #include "mvgpuctl.h"
 
@@ -41,10 +44,29 @@ enum module_state module_state(const char *name)
 	return state;
 }
 
+/**
+ * module_must_be_signed() - whether the kernel loads only what is signed with a key it knows
+ */
+bool module_must_be_signed(void)
+{
+	char *mode = sysfs_read("/sys/kernel/security", "lockdown");
+	bool locked = mode && !strstr(mode, "[none]");
+
+	free(mode);
+	return locked;
+}
+
+/* What the kernel says of a module whose key it does not know, locked down or not */
+static bool is_about_key(int err)
+{
+	return err == -EPERM || err == -EKEYREJECTED || err == -ENOKEY;
+}
+
 static enum status load(const char *name)
 {
 	struct kmod_ctx *ctx = must_have(kmod_new(NULL, NULL));
 	struct kmod_module *module;
+	enum status status;
 	int ret;
 
 	kmod_set_log_priority(ctx, 0);
@@ -57,14 +79,19 @@ static enum status load(const char *name)
 	kmod_unref(ctx);
 	if (!ret)
 		return ST_OK;
-	if (ret > 0) {
-		fail(ST_REFUSED, "module %s: it is blacklisted in /etc/modprobe.d", name);
-		return ST_REFUSED;
+	if (!geteuid() && is_about_key(ret) && module_must_be_signed()) {
+		fail(ST_MISSING, "module %s: the kernel does not know the key that signed it", name);
+		advise("%s", MODULE_SIGN_ADVICE);
+		return ST_MISSING;
 	}
-	if (status_of(ret) == ST_PERMISSION)
-		return fail_errno(ret, "loading the module %s", name);
-	/* ENOENT is a symbol that it lacks */
-	return fail(ST_REFUSED, "loading the module %s: %s", name, strerror(-ret));
+	if (ret > 0)
+		status = fail(ST_REFUSED, "module %s: it is blacklisted in /etc/modprobe.d", name);
+	else if (status_of(ret) == ST_PERMISSION)
+		status = fail_errno(ret, "loading the module %s", name);
+	else	/* ENOENT, too, which is a symbol that it lacks */
+		status = fail(ST_REFUSED, "loading the module %s: %s", name, strerror(-ret));
+	advise("modprobe %s; then look at the end of dmesg", name);
+	return status;
 }
 
 /* How to install a module of ours that is not there */
@@ -82,8 +109,8 @@ const char *module_advice(void)
  * module_need() - see to it that a module is loaded
  * @name: its name
  *
- * Return: ST_OK; ST_MISSING if it is not installed; ST_REFUSED or ST_PERMISSION if it
- * can't be loaded. What went wrong has been said.
+ * Return: ST_OK; ST_MISSING if it is not installed, or not signed with a key that the kernel
+ * knows; ST_REFUSED or ST_PERMISSION if it can't be loaded. What went wrong has been said.
  */
 enum status module_need(const char *name)
 {
@@ -95,9 +122,7 @@ enum status module_need(const char *name)
 		return ST_OK;
 	case MODULE_INSTALLED:
 		status = load(name);
-		if (status)
-			advise("modprobe %s; then look at the end of dmesg", name);
-		else
+		if (!status)
 			inform("loaded the module %s", name);
 		return status;
 	default:

@@ -118,7 +118,11 @@ char *klog_reason(const char *who, const char *end);
 
 enum module_state { MODULE_ABSENT, MODULE_INSTALLED, MODULE_LOADED };
 
+#define MODULE_SIGN_ADVICE \
+	"mokutil --import /var/lib/dkms/mok.pub; then reboot, and choose Enroll MOK"
+
 enum module_state module_state(const char *name);
+bool module_must_be_signed(void);
 const char *module_advice(void);
 enum status module_need(const char *name);
 

@@ -1,17 +1,16 @@
 # SPDX-License-Identifier: MIT
 #
 # L2 as a domain of L1's libvirt: a guest whose QEMU libvirt starts, confines and ends. L1 is a
-# host with root => 'libvirt'.
+# host with root => 'libvirt'. With typed => sub { ... }, that defines and starts it, and it boots
+# from the disk => PATH.
 
 package MVGPU::Domain;
 
 use v5.36;
 use parent 'MVGPU::Guest';
+use MVGPU::Fat;
 use MVGPU::Image;
 use MVGPU::Png;
-
-# libvirt has its own name for what QEMU calls pclmulqdq.
-my %feature = (pclmulqdq => 'pclmuldq');
 
 use constant IMAGES => '/var/lib/libvirt/images';
 
@@ -39,7 +38,6 @@ sub hostdev_xml($self, $uuid)
 sub xml($self)
 {
 	my $name = $self->{name};
-	my ($mode, @without) = split /,-/, $self->{rig}->guest_cpu('kvm');
 
 	return <<~EOF;
 	<domain type='kvm'>
@@ -53,9 +51,7 @@ sub xml($self)
 	    <cmdline>@{[$self->kernel_line]}</cmdline>
 	  </os>
 	  <features><acpi/><apic/></features>
-	  <cpu mode='$mode-passthrough' check='none'>
-	    @{[map { "<feature policy='disable' name='@{[$feature{$_} // $_]}'/>" } @without]}
-	  </cpu>
+	  <cpu mode='host-passthrough'/>
 	  <on_reboot>destroy</on_reboot>
 	  <devices>
 	    <serial type='file'><source path='/var/log/libvirt/qemu/$name.console'/></serial>
@@ -69,11 +65,42 @@ sub xml($self)
 	EOF
 }
 
+# A disk from which any PC boots our kernel and initramfs, as its QEMU sees it
+sub _disk($self)
+{
+	my ($initrd) = $self->scratch('initrd');
+	my ($ours, $theirs) = $self->scratch('disk');
+
+	MVGPU::Fat::make($ours, vmlinuz => $self->{rig}->shared("vmlinuz-$self->{release}"),
+		initrd => $initrd, 'syslinux.cfg' => \<<~EOF);
+		DEFAULT linux
+		LABEL linux
+		KERNEL vmlinuz
+		APPEND initrd=initrd @{[$self->kernel_line]}
+		EOF
+	system(qw(syslinux --install), $ours) == 0 or die "syslinux: $?\n";
+	return $theirs;
+}
+
+# Somebody types what defines and starts it, on a disk of ours; then it gets an agent's port.
+sub _launch_typed($self)
+{
+	my ($rig, $name) = @$self{qw(rig name)};
+
+	$rig->must("cp @{[$self->_disk]} $self->{disk}");
+	$self->{typed}->();
+	my ($status, $said) = virsh($rig, "attach-device $name --live",
+		"<channel type='unix'><target type='virtio' name='agent'/></channel>\n");
+	$self->trouble("gets no agent: $said") if $status;
+	return $self->follow;
+}
+
 sub _launch($self)
 {
 	my ($rig, $name) = @$self{qw(rig name)};
 	my (undef, $initrd) = $self->scratch('initrd');
 
+	return $self->_launch_typed if $self->{typed};
 	$rig->must("cp /rig/vmlinuz-$self->{release} @{[IMAGES]}/$name-vmlinuz && "
 		. "cp $initrd @{[IMAGES]}/$name-initrd");
 	my ($status, $said) = virsh($rig, 'define', $self->xml);

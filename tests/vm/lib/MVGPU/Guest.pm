@@ -144,6 +144,7 @@ sub _command($self)
 	my (undef, $initrd) = $self->scratch('initrd');
 	my $vmlinuz = "/rig/vmlinuz-$self->{release}";
 	my $display = $self->{display} ? 'on' : 'off';
+	my $accel = $self->{accel} // 'kvm';
 	my $iommufd = $self->{iommufd} ? ',iommufd=iommufd0' : '';
 	my $iommu = $iommu{$self->{iommu} // 'none'} // die "no such IOMMU: $self->{iommu}\n";
 	my ($machine, $iommu_device, $iommu_append) = @$iommu;
@@ -153,8 +154,8 @@ sub _command($self)
 		: "pipe,path=$ports.console";
 
 	my @command = (
-		'qemu-system-x86_64', '-name', $self->{name}, '-accel', $self->{accel} // 'kvm',
-		'-cpu', $self->{cpu} // $self->{rig}->guest_cpu($self->{accel} // 'kvm'),
+		'qemu-system-x86_64', '-name', $self->{name}, '-accel', $accel,
+		'-cpu', $self->{cpu} // ($accel =~ /^kvm/ ? 'host' : 'max'),
 		'-machine', "q35$machine", '-m', $self->{mem} // 256, '-smp', $self->{smp} // 1,
 		qw(-nodefaults -no-user-config -nic none -vga none -display none -no-reboot),
 		'-kernel', $self->_local($vmlinuz), '-initrd', $self->_local($initrd),

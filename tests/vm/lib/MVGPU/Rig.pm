@@ -33,6 +33,7 @@ use MVGPU::Agent;
 use MVGPU::Channel;
 use MVGPU::Clock;
 use MVGPU::Domain;
+use MVGPU::Fat;
 use MVGPU::Guest;
 use MVGPU::Initramfs;
 use MVGPU::Machine;
@@ -41,6 +42,11 @@ use Test::Builder;
 use Time::HiRes qw(time sleep);
 
 use constant { SLOTS => 4, DEBUG_SLOWDOWN => 3 };
+
+# L1's CPU, which its guests have, too. TCG's SVM never intercepts XSETBV: a guest with XSAVE
+# would see sizes that don't match, warn at boot, and change L1's registers. 7.2 takes AVX for
+# usable without it, for what needs PCLMUL, and PCLMUL for part of AES.
+use constant CPU => 'max,+svm,+npt,-xsave,-avx,-avx2,-f16c,-fma,-aes,-pclmulqdq,-vaes,-vpclmulqdq';
 
 my $here = abs_path(dirname(__FILE__) . '/../..');
 my $repo = abs_path("$here/../..");
@@ -53,7 +59,7 @@ my %iommu = (
 	virtio => ['virtio-iommu-pci', ''],
 );
 
-# kernel	6.1, 6.12, 7.2, host or debug: what L1 runs
+# kernel	6.1, 6.12, 7.2, testing, host or debug: what L1 runs
 # gpus		QEMU device strings, the physical GPUs
 # iommu		none, intel, amd or virtio, with options: 'intel,caching-mode=on'
 # variant	of our modules, a build for tests: see provision
@@ -61,6 +67,7 @@ my %iommu = (
 #		disk with the kernel's Debian, libvirt and our packages, which systemd runs
 # ram => 1	L1's root is in its memory, with this machine's QEMU, and serial lines lead to
 #		us, so that it can suspend(): 9p and virtio ports do not survive that
+# secure_boot => 1	UEFI, which boots what is signed, and a kernel that is locked down
 # mem, smp	of L1; timeout: seconds for any one wait
 # append	for L1's kernel line; args: for L0's QEMU
 # log		called with a line for each step
@@ -198,6 +205,28 @@ sub _add_root($self, $ramfs)
 	}
 }
 
+# What L1 boots: a kernel by itself, or all that comes before it on a PC with Secure Boot. Its
+# firmware knows Microsoft's keys, and Debian's loaders are signed with these.
+sub _boots($self, $vmlinuz, $line)
+{
+	my $initrd = $self->_initrd;
+
+	return ('-kernel', $vmlinuz, '-initrd', $initrd, '-append', $line) unless $self->{secure_boot};
+	my $firmware = $self->provision('firmware');
+	my $dir = $self->{machine}->dir;
+	require File::Copy;
+	File::Copy::copy("$firmware/usr/share/OVMF/OVMF_VARS_4M.ms.fd", "$dir/vars") or die "no copy: $!\n";
+	MVGPU::Fat::make("$dir/esp", vmlinuz => $vmlinuz, initrd => $initrd,
+		'EFI/BOOT/BOOTX64.EFI' => "$firmware/usr/lib/shim/shimx64.efi.signed",
+		'EFI/BOOT/mmx64.efi' => "$firmware/usr/lib/shim/mmx64.efi.signed",
+		'EFI/BOOT/grubx64.efi' => "$firmware/usr/lib/grub/x86_64-efi-signed/grubx64.efi.signed",
+		'EFI/debian/grub.cfg' => \"linux /vmlinuz $line\ninitrd /initrd\nboot\n");
+	return ('-machine', 'smm=on', '-global', 'driver=cfi.pflash01,property=secure,value=on',
+		'-drive', "if=pflash,format=raw,unit=0,readonly=on,file=$firmware/usr/share/OVMF/OVMF_CODE_4M.secboot.fd",
+		'-drive', "if=pflash,format=raw,unit=1,file=$dir/vars",
+		'-drive', "if=none,format=raw,id=esp,file=$dir/esp", '-device', 'ide-hd,drive=esp,bootindex=0');
+}
+
 sub _share($tag, $path, $mode)
 {
 	return ('-virtfs', "local,path=$path,mount_tag=$tag,security_model=none,multidevs=remap$mode");
@@ -257,16 +286,16 @@ sub _command($self)
 	$iommu_device .= ',dma-remap=on' if $iommu eq 'amd' && $self->_amd_needs_remap;
 	return (
 		$self->qemu, '-accel', $accel,
-		'-cpu', $accel eq 'kvm' ? 'host' : 'max,+svm,+npt',
+		'-cpu', $accel eq 'kvm' ? 'host' : CPU,
 		'-machine', 'q35' . ($accel eq 'kvm' ? ',kernel-irqchip=split' : ''),
 		'-m', $self->{mem}, '-smp', $self->{smp},
 		qw(-nodefaults -no-user-config -nic none -vga none -display none -no-reboot),
-		'-kernel', "$kernel/boot/vmlinuz-$release", '-initrd', $self->_initrd,
 		# Emulation is slow at times: stalls that are none must not count.
-		'-append', "console=ttyS0 loglevel=$level panic=-1 mitigations=off tsc=reliable "
+		$self->_boots("$kernel/boot/vmlinuz-$release",
+			"console=ttyS0 loglevel=$level panic=-1 mitigations=off tsc=reliable "
 			. 'no_timer_check rcupdate.rcu_cpu_stall_timeout=120 watchdog_thresh=60 '
 			. "random.trust_cpu=on log_buf_len=4M $iommu_append $lines $self->{append}"
-			. ($self->has_disk ? ' root=/dev/vda systemd.show_status=no' : ''),
+			. ($self->has_disk ? ' root=/dev/vda systemd.show_status=no' : '')),
 		($iommu_device ? ('-device', $iommu_device) : ()),
 		'-serial', 'file:' . $self->{machine}->console,
 		'-qmp', "unix:$dir/qmp,server=on,wait=off",
@@ -318,7 +347,8 @@ sub _wait_boot($self)
 }
 
 # Boots L1 again, if it has a disk: what it has written there is kept, its guests are not.
-sub reboot($self)
+# before: what somebody at its console does meanwhile
+sub reboot($self, $before = sub { })
 {
 	delete @$self{qw(kvm loaded)};
 	$_->{guest} = undef for $self->{slots}->@*;
@@ -326,6 +356,7 @@ sub reboot($self)
 	$self->qmp('set-action', { reboot => 'reset' });
 	# The agent may be gone before it can answer.
 	$self->{agent}->send('systemctl reboot', $self->{timeout}) // $self->trouble("doesn't answer");
+	$before->();
 	$self->_wait_boot;
 	$self->qmp('set-action', { reboot => 'shutdown' });
 }
@@ -459,16 +490,6 @@ sub need_kvm($self)
 	) . '';
 }
 
-# The CPU model that a guest can be given. TCG's SVM never intercepts XSETBV: a
-# guest with XSAVE would see sizes that don't match, warn at boot, and change L1's
-# registers. 7.2 takes AVX for usable without it, for what needs PCLMUL.
-sub guest_cpu($self, $accel)
-{
-	return 'max' unless $accel =~ /^kvm/;
-	return $self->{accel} eq 'kvm' ? 'host'
-		: 'host,-xsave,-avx,-avx2,-f16c,-fma,-pclmulqdq,-vaes,-vpclmulqdq';
-}
-
 # From nothing to a virtio-gpu that is our driver's; returns its address. Modules are loaded
 # before ours.
 sub boot_virtio($self, @modules)
@@ -557,7 +578,8 @@ sub no_leaks($self, %o)
 sub guest($self, %o) { return $self->_start_guest('MVGPU::Guest', %o) }
 
 # The same as a domain of libvirt; of those, it has name, vgpu, display, modules, mem, append,
-# timeout, programs, files and nowait, and ramfb => 1, which shows what comes before the driver.
+# timeout, programs, files and nowait, and ramfb => 1, which shows what comes before the driver;
+# or typed and disk, see there.
 sub domain($self, %o) { return $self->_start_guest('MVGPU::Domain', %o) }
 
 sub _start_guest($self, $class, %o)
