@@ -1,17 +1,19 @@
 #!/usr/bin/perl
 # SPDX-License-Identifier: MIT
 #
-# vGPUs as libvirt and mdevctl have them, on a bare Debian 13 into which somebody has typed what
-# our guides say, from git clone on (see provision): what virsh says of a GPU is what sysfs says;
-# what the guide types makes vGPUs that are there again after a reboot, and guests that draw on
-# the physical screen, unprivileged and confined; what Nova and KubeVirt look for is there; and
-# what is said of mistakes is in the guide, too.
+# A stranger on a bare Debian 13 types what the operator's guide says, from git clone on, and gets
+# a guest of libvirt that draws on the physical screen; what comes before the first boot has been
+# typed by provision. Then vGPUs as libvirt and mdevctl have them: what virsh says of a GPU is what
+# sysfs says; what libvirt's guide types makes vGPUs that are there again after a reboot, and guests
+# that draw on the physical screen, unprivileged and confined; what Nova and KubeVirt look for is
+# there; and what is said of mistakes is in the guide, too.
 
 use v5.36;
 use FindBin;
 use lib "$FindBin::Bin/lib";
 use MVGPU::Domain;
 use MVGPU::Guide qw(blocks_for slurp);
+use MVGPU::Png;
 use MVGPU::Rig;
 use Test::More;
 
@@ -23,8 +25,6 @@ my $rig = MVGPU::Rig->new(root => 'libvirt', kernel => '6.12', mem => 3072,
 $rig->boot;
 like $rig->must('dkms status mvgpu'), qr/\Q@{[$rig->release]}\E.*: installed$/m,
 	'what the guides say has put modules there';
-like slurp("$root/build/libvirt/6.12/typed"), qr/\Q$_->{text}\E/, 'typed as it stands there'
-	for blocks_for('tests/vm/33-libvirt.t', "$root/" . 'docs/packages.md');
 my ($bochs) = $rig->find_pci('1234:1111');
 my ($virtio) = $rig->find_pci('1af4:1050');
 
@@ -35,12 +35,17 @@ sub lines($command) { return virsh($command) =~ s/\n+\z//r }
 
 # ---- the guide -------------------------------------------------------------------
 
-# Its GPUs are ours
+# Blocks of a guide that are ours to run; its GPUs are ours
 my %address = ('0000:00:02.0' => $bochs, '0000:00:04.0' => $virtio);
 %address = (%address, map { tr/:./__/r } %address);
-my $guide = "$root/" . 'docs/libvirt.md';
-my @blocks = map { $_->{text} =~ s/(0000[:_]00[:_]0[24][._]0)/$address{$1}/gr }
-	blocks_for('tests/vm/33-libvirt.t', $guide);
+sub blocks($guide)
+{
+	return map { $_->{text} =~ s/(0000[:_]00[:_]0[24][._]0)/$address{$1}/gr }
+		blocks_for('tests/vm/33-libvirt.t', "$root/$guide");
+}
+
+my $guide = 'docs/libvirt.md';
+my @blocks = (blocks('docs/operators.md'), blocks($guide));
 
 # The one with this in it
 sub block($like) { return (grep { /$like/ } @blocks)[0] // die "the guide has no block like $like\n" }
@@ -94,6 +99,31 @@ subtest 'before' => sub {
 		qr/No such file or directory/);
 	like +($rig->run('mvgpuctl doctor'))[1], qr/-> mvgpuctl adopt $virtio$/m, 'doctor knows what to type';
 };
+
+# ---- a stranger -------------------------------------------------------------------
+
+subtest 'the first guest' => sub {
+	my $had = $rig->driver_of($bochs);
+	my $typed = slurp("$root/build/libvirt/6.12/typed");
+	like $typed, qr/\Q@{[block($_)]}\E/, "typed as it stands there: $_"
+		for 'git clone', 'apt install ./build';
+	my $first = $rig->domain(name => 'first', disk => '/var/lib/libvirt/images/guest.img',
+		typed => sub { type('virt-install', 'the guest is made, and started') });
+	is $rig->driver_of($bochs), 'mvgpu-bochs', 'its GPU is adopted';
+	$first->ok('ls /sys/bus/pci/drivers/bochs-drm | grep -q :', "the guest's stock driver has the vGPU");
+	my $picture = $first->draw('the first guest');
+	$rig->shows($picture, 'the physical screen shows what it draws', device => 'gpu0', head => 0);
+	type('mvgpuctl screenshot', 'an operator makes a picture of that');
+	$rig->must('cp /root/guide/first.png /rig');
+	is MVGPU::Png::read($rig->shared('first.png'))->difference($picture), 'none', 'every pixel';
+	$first->clean_dmesg;
+	$first->destroy;
+	type('virsh undefine', 'the GPU is given back');
+	is_deeply vgpus(), [], 'no vGPU is left';
+	is $rig->driver_of($bochs), $had, 'the GPU is whose it was';
+};
+
+# ---- libvirt's guide ------------------------------------------------------------
 
 subtest 'parents' => sub {
 	type('adopt --list', 'they are adopted');
@@ -272,8 +302,7 @@ subtest 'a reboot' => sub {
 	is $status, 0, 'the guest is to have its vGPU and to start at boot' or diag $said;
 	$rig->clean_dmesg;
 	$rig->reboot;
-	is $rig->must('basename $(readlink /sys/bus/pci/devices/' . $bochs . '/driver)'), 'mvgpu-bochs',
-		'the GPUs are adopted';
+	is $rig->driver_of($bochs), 'mvgpu-bochs', 'the GPUs are adopted';
 	is_deeply vgpus(), [$uuid], 'the vGPU that was marked is there, no other';
 	is $rig->vgpu($uuid, 'weight'), 300, 'with its attribute';
 	is lines('list --name'), 'guest', 'the guest has been started'
@@ -287,7 +316,7 @@ subtest 'a reboot' => sub {
 
 # ---- mistakes --------------------------------------------------------------------
 
-my $text = slurp($guide);
+my $text = slurp("$root/$guide");
 
 # It fails, says so in words that the guide explains
 sub refused($words, $status, $said, $name)
