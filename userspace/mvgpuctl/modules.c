@@ -80,7 +80,8 @@ static enum status load(const char *name)
 	if (!ret)
 		return ST_OK;
 	if (!geteuid() && is_about_key(ret) && module_must_be_signed()) {
-		fail(ST_MISSING, "module %s: the kernel does not know the key that signed it", name);
+		fail(ST_MISSING, "module %s: the kernel does not know the key that signed it",
+		     name);
 		advise("%s", MODULE_SIGN_ADVICE);
 		return ST_MISSING;
 	}

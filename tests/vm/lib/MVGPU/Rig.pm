@@ -46,7 +46,8 @@ use constant { SLOTS => 4, DEBUG_SLOWDOWN => 3 };
 # L1's CPU, which its guests have, too. TCG's SVM never intercepts XSETBV: a guest with XSAVE
 # would see sizes that don't match, warn at boot, and change L1's registers. 7.2 takes AVX for
 # usable without it, for what needs PCLMUL, and PCLMUL for part of AES.
-use constant CPU => 'max,+svm,+npt,-xsave,-avx,-avx2,-f16c,-fma,-aes,-pclmulqdq,-vaes,-vpclmulqdq';
+use constant CPU => 'max,+svm,+npt'
+	. join '', map { ",-$_" } qw(xsave pku avx avx2 f16c fma aes pclmulqdq vaes vpclmulqdq);
 
 my $here = abs_path(dirname(__FILE__) . '/../..');
 my $repo = abs_path("$here/../..");
@@ -343,7 +344,8 @@ sub _wait_boot($self)
 	$self->{agent}->ready($self->{timeout})
 		// $self->trouble($self->alive ? "no agent within $self->{timeout} s"
 			: 'died while booting');
-	$self->must('systemctl is-system-running --wait || :') if $self->has_disk;
+	# Drivers may be still on their way when systemd has finished.
+	$self->must('systemctl is-system-running --wait; udevadm settle') if $self->has_disk;
 }
 
 # Boots L1 again, if it has a disk: what it has written there is kept, its guests are not.
