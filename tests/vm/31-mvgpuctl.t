@@ -156,6 +156,11 @@ subtest 'create' => sub {
 	refuses("create -n 3 $bochs 16m", BUSY, '3 of type mvgpu-bochs-16m do not fit: 1 is free',
 		'mvgpuctl create -n 3 .* mvgpu-bochs-4m', 'more than fit');
 	refuses("create -n many $bochs 16m", USAGE, "--count: 'many' is not a number", 'help create');
+	my $pending = 'use POSIX; sigprocmask(SIG_BLOCK, POSIX::SigSet->new(SIGINT)); kill INT => $$; exec @ARGV';
+	my ($status, $said) = $rig->run("perl -e '$pending' $ctl create -n 2 $bochs 4m 2>&1");
+	is $status, 7, 'one that is interrupted fails';
+	like $said, qr/^mvgpuctl: $bochs: interrupted\nmvgpuctl: 1 that had been created is removed again$/m,
+		'and undoes what it has done';
 	is scalar json('list vgpus')->{vgpus}->@*, 3, 'nothing was created by mistake';
 };
 

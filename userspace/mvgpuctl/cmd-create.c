@@ -4,6 +4,7 @@
  */
 #include <ctype.h>
 #include <getopt.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -133,15 +134,10 @@ static int remove_uuid(const char *uuid)
 	return ret;
 }
 
-static enum status create_all(struct order *o)
+static void undo_all(const struct order *o)
 {
-	enum status status = ST_OK;
 	unsigned long i, removed = 0;
 
-	while (!status && o->created < o->count)
-		status = create_one(o);
-	if (!status)
-		return ST_OK;
 	for (i = 0; i < o->created; i++)
 		if (remove_uuid(o->uuids[i]))
 			inform("vGPU %s: it was created, and can't be removed again", o->uuids[i]);
@@ -150,6 +146,30 @@ static enum status create_all(struct order *o)
 	if (removed)
 		inform("%lu that had been created %s removed again", removed,
 		       removed == 1 ? "is" : "are");
+}
+
+/* What would end the program comes when nothing is left half done */
+static enum status create_all(struct order *o)
+{
+	static const int numbers[] = { SIGINT, SIGTERM, SIGHUP };
+	enum status status = ST_OK;
+	sigset_t ending, before, pending;
+	unsigned int i;
+
+	sigemptyset(&ending);
+	for (i = 0; i < ARRAY_SIZE(numbers); i++)
+		sigaddset(&ending, numbers[i]);
+	sigprocmask(SIG_BLOCK, &ending, &before);
+	while (!status && o->created < o->count) {
+		status = create_one(o);
+		sigpending(&pending);
+		for (i = 0; !status && i < ARRAY_SIZE(numbers); i++)
+			if (sigismember(&pending, numbers[i]))
+				status = fail(ST_FAILURE, "%s: interrupted", o->parent->address);
+	}
+	if (status)
+		undo_all(o);
+	sigprocmask(SIG_SETMASK, &before, NULL);
 	return status;
 }
 
