@@ -206,7 +206,7 @@ sub check_release($r)
 		'the packages build from source');
 
 	my $clean = files($r);
-	works($r, 'dpkg -i /build/mvgpu-*.deb', 'they are installed');
+	works($r, "dpkg -i @{[map { qq(/build/${_}_*.deb) } @packages]}", 'they are installed');
 	return unless Test::More->builder->is_passing;
 	my $status = guide($r, qr/^dkms status/, 'DKMS can be asked');
 	like($status, qr{^mvgpu/\Q$version\E, \Q$r->{kernel}\E, x86_64: installed$}m,
