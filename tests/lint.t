@@ -73,6 +73,9 @@ is_deeply([grep { slurp($_) =~ /vfio|\biommu_|\b(?:un)?pin_user/i } @vendors], [
 cmp_ok(join("", map { slurp($_) } grep { m{/virtio/} } @vendors) =~ tr{\n}{}, '<', 3500,
 	'the virtio-gpu driver is below 3,500 lines');
 
+# Nothing else builds it between two benchmarks.
+is(qx(make -s -f tests/bench/native.mk O=build 2>&1), '', 'the benchmark of the tracker builds');
+
 my ($kernel_doc) = glob '/usr/lib/linux-kbuild-*/scripts/kernel-doc';
 ok($kernel_doc, 'kernel-doc is installed');
 my @documented = grep { m{^(kernel|userspace)/.*\.[ch]$} } @files;

@@ -20,12 +20,17 @@ static inline void mutex_destroy(struct mutex *m)
 	(void)m;
 }
 
-static inline void mutex_lock(struct mutex *m)
+static inline int mutex_trylock(struct mutex *m)
 {
 	struct task_struct *none = NULL;
 
-	if (!__atomic_compare_exchange_n(&m->owner, &none, current, false, __ATOMIC_ACQUIRE,
-					 __ATOMIC_RELAXED))
+	return __atomic_compare_exchange_n(&m->owner, &none, current, false, __ATOMIC_ACQUIRE,
+					   __ATOMIC_RELAXED);
+}
+
+static inline void mutex_lock(struct mutex *m)
+{
+	if (!mutex_trylock(m))
 		fast_contended();
 }
 
