@@ -212,6 +212,12 @@ static void window_revoke(struct mvgpu_mapping *m, void *priv)
 	window_shut(priv);
 }
 
+/* Whether a mapping is a window's, which nobody but its revoke callback closes */
+bool mvgpu_mapping_is_window(const struct mvgpu_mapping *m)
+{
+	return m->revoke == window_revoke;
+}
+
 static bool window_is_shut(struct mvgpu_window *w)
 {
 	bool shut;

@@ -6,7 +6,7 @@
  * Such a run gets page references of ours and keeps its DMA mapping, so that its memory
  * can't become anybody else's; its VFIO pin is given back. It is let go when every
  * mapping that was being revoked is quiet, or when the vendor driver has reset the
- * hardware.
+ * hardware, unless the CPU sees it through a window, which that does not close.
  */
 #include <linux/device.h>
 #include <linux/mm.h>
@@ -18,11 +18,13 @@
  * struct mvgpu_quarantined - a run in quarantine
  * @node: in mvgpu_tracker.quarantine
  * @pages: how many
+ * @window: a window of the CPU's is on it
  * @entry: as in the leaf, without references, with MVGPU_ENTRY_STRETCH
  */
 struct mvgpu_quarantined {
 	struct list_head node;
 	unsigned int pages;
+	bool window;
 	u64 entry[];
 };
 
@@ -127,6 +129,7 @@ static void run_quarantine(struct mvgpu_tracker *t, struct mvgpu_leaf *leaf, uns
 		if (!p->lost)
 			p->lost = supplies_take_lost(s);
 		bitmap_set(p->lost, first, end - first);
+		q->window |= mvgpu_mapping_is_window(p->mapping);
 	}
 	leaf->meta[first] &= ~MVGPU_META_LIVE;
 	leaf->meta[first] |= MVGPU_META_LENT;
@@ -247,7 +250,9 @@ void mvgpu_quarantine_release(struct mvgpu_tracker *t)
 void mvgpu_quiesce_work(struct work_struct *work)
 {
 	struct mvgpu_tracker *t = container_of(work, struct mvgpu_tracker, quiesce_work);
+	struct mvgpu_quarantined *q, *next;
 	LIST_HEAD(list);
+	LIST_HEAD(quiet);
 
 	spin_lock(&t->lock);
 	list_splice_init(&t->quarantine, &list);
@@ -258,9 +263,13 @@ void mvgpu_quiesce_work(struct work_struct *work)
 		/* the revoke work would have, but it may be held up */
 		if (t->hide)
 			t->hide(t);
-		quarantine_free_all(t, &list);
-		return;
+		list_for_each_entry_safe(q, next, &list, node)
+			if (!q->window)
+				list_move_tail(&q->node, &quiet);
+		quarantine_free_all(t, &quiet);
 	}
+	if (list_empty(&list))
+		return;
 	spin_lock(&t->lock);
 	list_splice(&list, &t->quarantine);
 	spin_unlock(&t->lock);

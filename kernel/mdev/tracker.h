@@ -353,6 +353,9 @@ void mvgpu_dirty_ended(const struct mvgpu_mapping *m);
 int mvgpu_dirty_read(struct mvgpu_tracker *t, u64 iova, u64 len,
 		     void (*report)(void *opaque, u64 iova, u64 len), void *opaque);
 
+/* guestmem.c: the CPU's access to guest memory */
+bool mvgpu_mapping_is_window(const struct mvgpu_mapping *m);
+
 /* dma.c: DMA addresses */
 int mvgpu_dma_map(const struct mvgpu_dma *dma, struct page *page, unsigned int pages, bool ro,
 		  dma_addr_t *addr);
