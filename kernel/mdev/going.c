@@ -11,9 +11,12 @@
  * The wait has a limit. The unpinning needs vfio_iommu.lock, which another open or close
  * of a device in the same container may hold while it waits for device_list_lock, which
  * type1 holds around the callback. Once the callback returns, everybody moves on; type1
- * finds pins left and calls again. It does so ten times and then stops the host, so the
- * hardware gets only a part of that time to become quiet. Then its pages are put into
- * quarantine (quarantine.c), which needs nobody's cooperation.
+ * finds pins left and calls again. It does so ten times and then stops the host. So only
+ * the first calls are short; then the hardware gets the time that it may take to become
+ * quiet. After that its pages are put into quarantine (quarantine.c), which needs nobody's
+ * cooperation, and the last call but one waits without a limit: who has vfio_iommu.lock
+ * by then, again and again, is the VMM, which may hold it for as long as it likes by a page
+ * fault that it serves itself. That may cost it its container, but not the host.
  *
  * That the range stays closed until the ioctl is over keeps a guest that maps in a loop
  * from using up the ten calls.
@@ -26,12 +29,16 @@
 #include "tracker.h"
 
 /*
- * A call from VFIO without progress, and a revoke callback: 5 of at most 11 calls. A build
- * for tests shows what becomes of a container whose driver waits without a limit.
+ * A call from VFIO without progress, and a revoke callback. A build for tests shows what
+ * becomes of a container whose driver waits without a limit.
  */
 #define CALL_TIMEOUT	(IS_ENABLED(CONFIG_MVGPU_TEST_WAIT_FOREVER) ? \
 			 MAX_SCHEDULE_TIMEOUT : HZ / 5)
 #define QUIET_TIMEOUT	HZ
+
+/* Of at most 11 calls */
+#define SHORT_CALLS	3
+#define LAST_CALL	10
 
 /**
  * struct going - a range that VFIO takes away
@@ -40,6 +47,7 @@
  * @first: first GFN
  * @last: last GFN
  * @cursor: leaves before this index are clear
+ * @calls: how often VFIO has asked for it
  * @since: when it began, in jiffies
  * @owner: the task that takes it away
  * @through: runs when the task returns to user space
@@ -51,6 +59,7 @@ struct going {
 	u64 first;
 	u64 last;
 	u64 cursor;
+	unsigned int calls;
 	unsigned long since;
 	struct task_struct *owner;
 	struct callback_head through;
@@ -90,6 +99,7 @@ static void going_init(struct going *g, struct mvgpu_tracker *t, u64 first, u64 
 	g->first = first;
 	g->last = last;
 	g->cursor = first >> MVGPU_LEAF_SHIFT;
+	g->calls = 0;
 	g->since = jiffies;
 	g->owner = current;
 }
@@ -106,8 +116,11 @@ static struct going *going_find(struct mvgpu_tracker *t, u64 first, u64 last)
 	return found;
 }
 
-/* A range begins to go, or this is VFIO's next try. VFIO takes no error for an answer. */
-static struct going *going_get(struct mvgpu_tracker *t, u64 first, u64 last)
+/*
+ * A range begins to go, or this is VFIO's next try, if it is one that @calls_again. VFIO takes
+ * no error for an answer.
+ */
+static struct going *going_get(struct mvgpu_tracker *t, u64 first, u64 last, bool calls_again)
 {
 	struct going *g = going_find(t, first, last);
 
@@ -119,7 +132,7 @@ static struct going *going_get(struct mvgpu_tracker *t, u64 first, u64 last)
 	spin_lock(&t->lock);
 	list_add_tail(&g->node, &t->going);
 	spin_unlock(&t->lock);
-	if (!(current->flags & PF_KTHREAD))
+	if (calls_again && !(current->flags & PF_KTHREAD))
 		g->deferred = !task_work_add(current, &g->through, TWA_RESUME);
 	return g;
 }
@@ -179,15 +192,28 @@ static bool going_clear(struct going *g)
 	return clear;
 }
 
+/* How long the hardware still has, in jiffies; each callback has its own time */
+static long going_time_left(const struct going *g)
+{
+	unsigned long quiet = READ_ONCE(g->tracker->quiet);
+
+	if (time_before(quiet, g->since))
+		quiet = g->since;
+	return quiet + QUIET_TIMEOUT - jiffies;
+}
+
 /* Wait for as long as something happens: a call that returns too early is one call less */
 static bool going_wait(struct going *g)
 {
 	struct mvgpu_tracker *t = g->tracker;
-	long progress;
+	long progress, limit;
 
 	do {
 		progress = atomic_long_read(&t->progress);
-		if (wait_event_timeout(t->wait, going_clear(g), CALL_TIMEOUT))
+		limit = CALL_TIMEOUT;
+		if (g->calls > SHORT_CALLS)
+			limit = max(limit, going_time_left(g));
+		if (wait_event_timeout(t->wait, going_clear(g), limit))
 			return true;
 	} while (atomic_long_read(&t->progress) != progress);
 	return false;
@@ -198,14 +224,18 @@ static bool going_finish(struct going *g)
 {
 	struct mvgpu_tracker *t = g->tracker;
 
-	going_doom(g);
-	if (going_wait(g))
-		return true;
-	if (time_before(jiffies, g->since + QUIET_TIMEOUT) ||
-	    time_before(jiffies, READ_ONCE(t->quiet) + QUIET_TIMEOUT))
-		return false;
-	mvgpu_quarantine(t, g->first, g->last);
-	return going_wait(g);
+	g->calls++;
+	do {
+		going_doom(g);
+		if (going_wait(g))
+			return true;
+		if (g->calls < LAST_CALL && going_time_left(g) > 0)
+			return false;
+		mvgpu_quarantine(t, g->first, g->last);
+		if (going_wait(g))
+			return true;
+	} while (g->calls >= LAST_CALL);
+	return false;
 }
 
 /**
@@ -215,21 +245,24 @@ static bool going_finish(struct going *g)
  * @len: bytes; type1 passes whole struct vfio_dma, iommufd everything when it detaches
  *
  * When this returns, nothing is pinned in the range, or VFIO has to call again. iommufd
- * does not call again when it detaches, but holds no lock that the unpinning needs.
+ * does not call again when it detaches, but holds no lock that the unpinning needs, and
+ * pins nothing any more. It detaches when the last file is closed, too, where waiting for
+ * the task to return to user space might be waiting for oneself.
  *
  * Context: process context, may sleep.
  */
 void mvgpu_tracker_dma_unmap(struct mvgpu_tracker *t, u64 iova, u64 len)
 {
 	u64 end = iova + len - 1;
+	bool calls_again = len < ULONG_MAX;
 	struct going *g;
 
 	if (!len)
 		return;
 	if (end < iova)
 		end = U64_MAX;
-	g = going_get(t, iova >> PAGE_SHIFT, end >> PAGE_SHIFT);
-	while (!going_finish(g) && len >= ULONG_MAX)
+	g = going_get(t, iova >> PAGE_SHIFT, end >> PAGE_SHIFT, calls_again);
+	while (!going_finish(g) && !calls_again)
 		;
 	if (!g->deferred)
 		going_through(&g->through);

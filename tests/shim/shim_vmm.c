@@ -6,6 +6,7 @@
 #include <linux/dma-direct.h>
 #include <linux/dma-mapping.h>
 #include <linux/iommu.h>
+#include <linux/jiffies.h>
 #include <linux/kernel.h>
 #include <linux/vmalloc.h>
 #include <linux/lockdep.h>
@@ -58,6 +59,7 @@ static struct {
 	unsigned long pin_calls, dma_calls;
 	long pinned;
 	bool contend, detached;
+	unsigned long hog, called_at;	/* for how long, and since when, in jiffies */
 	struct vfio_device vdev;
 } vmm = {
 	.lock = PTHREAD_MUTEX_INITIALIZER,
@@ -176,6 +178,8 @@ void vfio_unpin_pages(struct vfio_device *vdev, dma_addr_t iova, int npage)
 	int i;
 
 	shim_might_sleep("vfio_unpin_pages()");
+	while (jiffies - load(&vmm.called_at) < load(&vmm.hog))
+		usleep(200);
 	pthread_mutex_lock(&vmm.lock);
 	for (i = 0; i < npage; i++) {
 		r = find_region(gfn + i);
@@ -241,6 +245,7 @@ static void notify(u64 iova, u64 len)
 		for (i = 0; i < 50 && !load(&waits); i++)
 			usleep(20);
 	}
+	__atomic_store_n(&vmm.called_at, jiffies, __ATOMIC_RELAXED);
 	vmm.unmap(&vmm.vdev, iova, len);
 	pthread_mutex_unlock(&vmm.list_lock);
 	if (contend)
@@ -645,6 +650,11 @@ void shim_vmm_fini(void)
 	shim_fail_pin(0);
 	shim_fail_dma(0);
 	shim_vmm_contend(false);
+}
+
+void shim_vmm_hog(unsigned long duration)
+{
+	__atomic_store_n(&vmm.hog, duration, __ATOMIC_RELAXED);
 }
 
 void shim_vmm_contend(bool on)

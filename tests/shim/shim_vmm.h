@@ -50,6 +50,9 @@ long shim_vmaps(void);
 /* Another device of the container is opened during each dma_unmap, see DESIGN.md law 9 */
 void shim_vmm_contend(bool on);
 
+/* Somebody else gets VFIO's lock at each dma_unmap, and keeps it for so many jiffies */
+void shim_vmm_hog(unsigned long duration);
+
 /* The @nth call from now fails, 1 being the next; 0 for none */
 void shim_fail_pin(unsigned int nth);
 void shim_fail_dma(unsigned int nth);

@@ -216,6 +216,86 @@ static void quarantine_ends_by_reset(void **state)
 	unit_settle();
 }
 
+/* A reset makes the hardware quiet, not the CPU: its window waits for its own callback */
+static void window_outlives_reset(void **state)
+{
+	struct mvgpu_window *w;
+	struct page *page;
+	int fails = 0;
+	struct held h;
+
+	vgpu.t.quiesce = reset_hardware;
+	vgpu.t.quiesce_arg = &fails;
+	shim_vmm_map(0, 16, 16, RW);
+	w = mvgpu_window_open(&vgpu, PAGE(8), 64, DMA_BIDIRECTIONAL);
+	assert_false(IS_ERR(mvgpu_window_get(w)));
+	mvgpu_window_put(w);
+	assert_int_equal(map_one(&h, 0, PAGE(2)), 0);
+	page = shim_vmm_page(8);
+	h.stuck = true;
+	shim_vmm_unmap(0);
+	while (atomic_long_read(&vgpu.t.quarantined) > 1)
+		usleep(1000);
+	assert_int_equal(shim_pinned(), 0);
+	assert_int_equal(shim_vmaps(), 1);
+	assert_int_equal(page->refs, 1);
+	unstick(&h);
+	mvgpu_unmap(h.m);
+	unit_settle();
+	assert_int_equal(shim_vmaps(), 0);
+	assert_int_equal(shim_referenced(), 0);
+	mvgpu_window_close(w);
+}
+
+static void take_time(struct mvgpu_mapping *m, void *priv)
+{
+	usleep(*(unsigned int *)priv);
+}
+
+/* Each of 20 callbacks takes so long; a second is HZ milliseconds */
+static void unmap_slowly(unsigned int us)
+{
+	struct mvgpu_mapping *m[20];
+	struct mvgpu_range range;
+	unsigned int i;
+
+	shim_vmm_map(0, 40, 1, RW);
+	for (i = 0; i < 20; i++) {
+		range = (struct mvgpu_range){ PAGE(2 * i), PAGE(1) };
+		m[i] = mvgpu_map(&vgpu, &range, 1, DMA_BIDIRECTIONAL, take_time, &us);
+		assert_false(IS_ERR(m[i]));
+	}
+	shim_vmm_unmap(0);
+	assert_int_equal(shim_pinned(), 0);
+	for (i = 0; i < 20; i++)
+		mvgpu_unmap(m[i]);
+	unit_settle();
+}
+
+/* Law 5: many callbacks that take long, but not too long, use up none of VFIO's calls */
+static void slow_callbacks(void **state)
+{
+	unmap_slowly(400 * HZ);
+	assert_int_equal(atomic64_read(&vgpu.t.stats.quarantines), 0);
+	unmap_slowly(700 * HZ);
+	unmap_slowly(1500 * HZ);
+}
+
+/* Law 5: nor does VFIO's lock in the hands of others, at each call anew */
+static void lock_held_up(void **state)
+{
+	struct held h;
+
+	shim_vmm_map(0, 8, 8, RW);
+	assert_int_equal(map_one(&h, 0, PAGE(8)), 0);
+	shim_vmm_hog(2 * HZ);
+	shim_vmm_unmap(0);
+	shim_vmm_hog(0);
+	assert_int_equal(h.revoked, 1);
+	assert_int_equal(shim_pinned(), 0);
+	mvgpu_unmap(h.m);
+}
+
 /* Law 9: another device of the container is opened during each call */
 static void container_race(void **state)
 {
@@ -286,9 +366,10 @@ static void closed(void **state)
 	assert_int_equal(shim_pinned(), 0);
 	assert_int_equal(map_one(&(struct held){}, 0, 1), -ENODEV);
 	mvgpu_unmap(h.m);
+	/* by the last close, which returns to nobody before the tracker goes */
 	mvgpu_tracker_dma_unmap(&vgpu.t, 0, ULONG_MAX);
-	shim_return_to_user();
 	mvgpu_tracker_open(&vgpu.t, ULONG_MAX);
+	assert_false(mvgpu_going(&vgpu.t, 0, 7));
 	assert_int_equal(map_one(&h, 0, PAGE(8)), 0);
 	mvgpu_unmap(h.m);
 }
@@ -397,7 +478,9 @@ int main(void)
 		type1(revoked_and_gone), iommufd(revoked_and_gone),
 		type1(revoked_with_the_run), iommufd(revoked_with_the_run),
 		type1(unmap_in_revoke), type1(quarantine), iommufd(quarantine),
-		type1(quarantine_ends_by_reset), type1(out_of_sight), iommufd(out_of_sight),
+		type1(quarantine_ends_by_reset), type1(window_outlives_reset),
+		type1(slow_callbacks), iommufd(slow_callbacks), type1(lock_held_up),
+		type1(out_of_sight), iommufd(out_of_sight),
 		type1(out_of_sight_by_reset), type1(looked_at), type1(container_race),
 		iommufd(detach), type1(closed), type1(hangs_at_the_end),
 		type1(unmap_without_memory), type1(huge_range),
