@@ -265,7 +265,7 @@ int mvgpu_maps_mmap(struct vfio_device *vdev, struct vm_area_struct *vma)
 	}
 	vm_flags_set(vma, VM_IO | VM_PFNMAP | VM_DONTEXPAND | VM_DONTDUMP);
 	if (vgpu->type->vram)
-		vma->vm_page_prot = pgprot_writecombine(vma->vm_page_prot);
+		vma->vm_page_prot = pgprot_decrypted(pgprot_writecombine(vma->vm_page_prot));
 	vma->vm_private_data = vgpu;
 	vma->vm_ops = &maps_vm_ops;
 	return track_vma(vgpu, vma);
