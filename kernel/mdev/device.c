@@ -403,6 +403,8 @@ void mvgpu_device_orphan(struct mvgpu *vgpu)
 	vgpu->gone = true;
 	mvgpu_maps_orphan(vgpu);
 	mutex_unlock(&vgpu->lock);
+	/* one that began before; what the hook waits for must not need the vGPU's lock */
+	flush_work(&vgpu->tracker.quiesce_work);
 	mvgpu_tracker_close(&vgpu->tracker);
 }
 
@@ -663,8 +665,10 @@ static const struct vfio_device_ops device_ops = {
 	MVGPU_IOMMUFD_OPS
 };
 
+/* No VMM has it open, so nobody asks for it to be quiet any more */
 static void device_undeclare(struct mvgpu *vgpu)
 {
+	flush_work(&vgpu->tracker.quiesce_work);
 	if (vgpu->drv->fini)
 		vgpu->drv->fini(vgpu);
 }
