@@ -126,27 +126,29 @@ static void config_access(struct mvgpu *vgpu, u64 offset, unsigned int size, u32
 	}
 }
 
-/* True if the access falls into the MSI-X table or its pending bits, and is done */
-static bool msix_access(struct mvgpu *vgpu, unsigned int bar, u64 offset, u32 *val, bool write)
+/*
+ * True if the access falls into the MSI-X table or its pending bits, and is done. PCI defines
+ * none of less than 4 bytes: they read 0 and change nothing.
+ */
+static bool msix_access(struct mvgpu *vgpu, unsigned int bar, u64 offset, unsigned int size,
+			u64 *val, bool write)
 {
 	u32 vectors = vgpu->irqs.count[VFIO_PCI_MSIX_IRQ_INDEX];
 	u64 table = offset - vgpu->msix_table, pba = offset - vgpu->msix_pba;
 
 	if (bar != vgpu->msix_bar)
 		return false;
-	if (table < vectors * MVGPU_MSIX_ENTRY) {
-		if (write)
-			mvgpu_irqs_table_write(&vgpu->irqs, table, *val);
-		else
-			*val = mvgpu_irqs_table_read(&vgpu->irqs, table);
-		return true;
-	}
-	if (pba < MVGPU_MSIX_PBA(vectors)) {
-		if (!write)
-			*val = mvgpu_irqs_pba_read(&vgpu->irqs, pba);
-		return true;
-	}
-	return false;
+	if (table >= vectors * MVGPU_MSIX_ENTRY && pba >= MVGPU_MSIX_PBA(vectors))
+		return false;
+	if (size < 4)
+		*val = 0;
+	else if (pba < MVGPU_MSIX_PBA(vectors))
+		*val = mvgpu_irqs_pba_read(&vgpu->irqs, pba);
+	else if (write)
+		mvgpu_irqs_table_write(&vgpu->irqs, table, *val);
+	else
+		*val = mvgpu_irqs_table_read(&vgpu->irqs, table);
+	return true;
 }
 
 /* One access that the BAR's hooks accept. Values are in CPU byte order. */
@@ -154,13 +156,12 @@ static int trapped_access(struct mvgpu *vgpu, unsigned int index, u64 offset, un
 			  u64 *val, bool write)
 {
 	const struct mvgpu_bar_ops *ops = vgpu->bars[index].ops;
-	u32 low = *val;
 
-	if (size == 4 && msix_access(vgpu, index, offset, &low, write))
-		*val = low;
-	else if (size < ops->min_access)
+	if (msix_access(vgpu, index, offset, size, val, write))
+		return 0;
+	if (size < ops->min_access)
 		return -EINVAL;
-	else if (!write)
+	if (!write)
 		*val = ops->read ? ops->read(vgpu, offset, size) : 0;
 	else if (ops->write)
 		ops->write(vgpu, offset, size, *val);

@@ -231,7 +231,7 @@ static __u32 pba(struct fixture *f)
 
 static void msix_table(struct fixture *f)
 {
-	unsigned int i;
+	unsigned int i, size;
 	__u32 pos;
 
 	memory_on(f);
@@ -259,6 +259,14 @@ static void msix_table(struct fixture *f)
 	HEX(pba(f), 0);
 	reg_write(f, BAR4, T_MSIX_PBA, 4, 0xffffffff);
 	HEX(pba(f), 0);
+	/* what reaches the BAR's hooks reads all ones; shorter accesses don't, and do nothing */
+	HEX(reg_read(f, BAR4, T_MSIX_PBA - 1, 1), 0xff);
+	for (size = 1; size < 4; size *= 2) {
+		reg_write(f, BAR4, table_entry(1) + 8, size, 0x5a);
+		HEX(reg_read(f, BAR4, table_entry(1) + 8, size), 0);
+		HEX(reg_read(f, BAR4, T_MSIX_PBA, size), 0);
+	}
+	HEX(reg_read(f, BAR4, table_entry(1) + 8, 4), 0x1234);
 }
 
 /* QEMU keeps the table to itself: what VFIO sees of it is the power-on state. */

@@ -73,9 +73,15 @@ static const struct mvgpu_bar_ops test_bar_ops = {
 	.write = test_write,
 };
 
+static u64 msix_read(struct mvgpu *vgpu, u64 offset, unsigned int size)
+{
+	return U64_MAX;
+}
+
 static const struct mvgpu_bar_ops msix_bar_ops = {
-	.min_access = 4,
+	.min_access = 1,
 	.max_access = 4,
+	.read = msix_read,
 };
 
 static int test_vgpu_init(struct mvgpu *vgpu)
