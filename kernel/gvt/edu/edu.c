@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * mvgpu-edu - vendor driver for QEMU's edu device, the smallest one that does DMA
- *
+ * mvgpu-edu - vendor driver for QEMU's edu device, the smallest one that does DMA.
  * Each vGPU is a copy engine: it has the hardware for a page, then it is another's turn. Its
  * registers are those of QEMU's docs/specs/edu, but that both ends of a copy are memory.
  */
@@ -120,6 +119,8 @@ static void edu_turn(struct work_struct *work)
 	if (xchg(&REG(v, EDU_CMD), 0) & CMD_IRQ) {
 		atomic_or(IRQ_DMA, &v->irq);
 		mvgpu_irq_raise(v->vgpu, 0);
+		if (!atomic_read(&v->irq))	/* acknowledged meanwhile */
+			mvgpu_irq_lower(v->vgpu);
 	}
 }
 
@@ -136,8 +137,11 @@ static void edu_write(struct mvgpu *vgpu, u64 offset, unsigned int size, u64 val
 	struct edu_vgpu *v = mvgpu_priv(vgpu);
 	u64 n = val, *product = &REG(v, EDU_FACTORIAL), *cmd = &REG(v, EDU_CMD);
 
-	if (offset == EDU_IRQ_ACK && !(atomic_fetch_andnot(val, &v->irq) & ~val))
+	if (offset == EDU_IRQ_ACK && !(atomic_fetch_andnot(val, &v->irq) & ~val)) {
 		mvgpu_irq_lower(vgpu);
+		if (atomic_read(&v->irq))	/* set again meanwhile */
+			mvgpu_irq_raise(vgpu, 0);
+	}
 	if (offset == EDU_FACTORIAL)	/* modulo 2^32, so 0 from 34 on */
 		for (*product = 1; n && *product; n--)
 			*product = (u32)(*product * n);
@@ -168,33 +172,28 @@ static void edu_reset(struct mvgpu *vgpu)
 	struct edu_vgpu *v = mvgpu_priv(vgpu);
 
 	cancel_work_sync(&v->turn);
-	memset(v->reg, 0, sizeof(v->reg));
+	memset_after(v, 0, busy);
 	REG(v, EDU_ID) = 0x010000ed;
-	atomic_set(&v->irq, 0);
 }
 
 static struct mvgpu_parent *edu_probe(struct pci_dev *pdev, struct mvgpu_driver *drv)
 {
 	struct edu_gpu *gpu = devm_kzalloc(&pdev->dev, sizeof(*gpu), GFP_KERNEL);
+	void __iomem *mmio = pcim_iomap(pdev, 0, SZ_4K);
 
-	if (!gpu)
-		return ERR_PTR(-ENOMEM);
-	gpu->pdev = pdev;
-	sema_init(&gpu->engine, 1);
-	gpu->mmio = pcim_iomap(pdev, 0, SZ_4K);
-	if (!gpu->mmio || dma_set_mask(&pdev->dev, DMA_BIT_MASK(dma_bits)))
+	if (!gpu || !mmio || dma_set_mask(&pdev->dev, DMA_BIT_MASK(dma_bits)))
 		return ERR_PTR(-EIO);
+	*gpu = (struct edu_gpu){ .pdev = pdev, .mmio = mmio };
+	sema_init(&gpu->engine, 1);
 	return mvgpu_register_parent(&pdev->dev, drv, &(struct mvgpu_budget){ .vgpus = 8 }, gpu);
 }
 
 static struct mvgpu_driver edu_driver = {
-	.name = "mvgpu-edu", .probe = edu_probe,
+	.name = "mvgpu-edu", .probe = edu_probe, .priv_size = sizeof(struct edu_vgpu),
 	.pci_ids = (const struct pci_device_id[]){ { MVGPU_PCI_ID(0x1234, 0x11e8) }, {} },
-	.types = &(const struct mvgpu_type){ "copy", "Copy engine" },
-	.num_types = 1, .priv_size = sizeof(struct edu_vgpu),
+	.types = &(const struct mvgpu_type){ "copy", "Copy engine" }, .num_types = 1,
 	.init = edu_init, .fini = edu_reset, .reset = edu_reset, .quiesce = edu_quiesce,
 };
 module_mvgpu_driver(edu_driver);
-
 MODULE_DESCRIPTION("mvgpu vendor driver for QEMU's edu device");
 MODULE_LICENSE("GPL");
