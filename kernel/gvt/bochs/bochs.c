@@ -173,6 +173,42 @@ static u16 vbe_read(struct bochs_gpu *gpu, unsigned int reg)
 	return readw(gpu->mmio + BOCHS_VBE + reg * 2);
 }
 
+/*
+ * Returns whether the hardware shows just that. Standard VGA rounds widths down to eight pixels,
+ * clamps what it finds too large, and starts with the first byte of its memory if it knows no
+ * better: another vGPU could be seen there.
+ */
+static bool bochs_set_mode(struct bochs_gpu *gpu, const struct mvgpu_scanout *so, u64 base)
+{
+	const struct {
+		u8 reg;
+		u16 val;
+	} mode[] = {
+		{ VBE_BPP, so->bpp },
+		{ VBE_XRES, so->width },
+		{ VBE_YRES, so->height },
+		{ VBE_VIRT_WIDTH, so->stride * 8 / so->bpp },
+		{ VBE_X_OFFSET, base % so->stride * 8 / so->bpp },
+		{ VBE_Y_OFFSET, div_u64(base, so->stride) },
+	};
+	bool exact = true;
+	unsigned int i;
+
+	vbe_write(gpu, VBE_ENABLE, 0);
+	if (gpu->has_qext)
+		writel(so->format == DRM_FORMAT_BGRX8888 ? QEXT_BIG : QEXT_LITTLE,
+		       gpu->mmio + BOCHS_QEXT_ENDIAN);
+	for (i = 0; i < ARRAY_SIZE(mode); i++)
+		vbe_write(gpu, mode[i].reg, mode[i].val);
+	vbe_write(gpu, VBE_ENABLE, VBE_ENABLED | VBE_LFB | VBE_NOCLEAR);
+	/* VGA forgets the last three when it is switched on */
+	for (i = 0; i < ARRAY_SIZE(mode); i++)
+		vbe_write(gpu, mode[i].reg, mode[i].val);
+	for (i = 0; i < ARRAY_SIZE(mode); i++)
+		exact &= vbe_read(gpu, mode[i].reg) == mode[i].val;
+	return exact;
+}
+
 /* The offset registers have 16 bits, so narrow modes can't reach far into the memory */
 static int bochs_present(struct mvgpu_parent *parent, const struct mvgpu_scanout *so, u64 base)
 {
@@ -184,29 +220,11 @@ static int bochs_present(struct mvgpu_parent *parent, const struct mvgpu_scanout
 		.stride = MIN_RES * 4,
 	};
 	struct bochs_gpu *gpu = mvgpu_parent_priv(parent);
-	int ret = 0;
 
-	if (so && div_u64(base, so->stride) > U16_MAX) {
-		so = NULL;
-		ret = -ERANGE;
-	}
-	if (!so) {
-		so = &blank;
-		base = 0;
-	}
-	vbe_write(gpu, VBE_ENABLE, 0);
-	if (gpu->has_qext)
-		writel(so->format == DRM_FORMAT_BGRX8888 ? QEXT_BIG : QEXT_LITTLE,
-		       gpu->mmio + BOCHS_QEXT_ENDIAN);
-	vbe_write(gpu, VBE_BPP, so->bpp);
-	vbe_write(gpu, VBE_XRES, so->width);
-	vbe_write(gpu, VBE_YRES, so->height);
-	vbe_write(gpu, VBE_VIRT_WIDTH, so->stride * 8 / so->bpp);
-	vbe_write(gpu, VBE_ENABLE, VBE_ENABLED | VBE_LFB | VBE_NOCLEAR);
-	vbe_write(gpu, VBE_VIRT_WIDTH, so->stride * 8 / so->bpp);
-	vbe_write(gpu, VBE_X_OFFSET, base % so->stride * 8 / so->bpp);
-	vbe_write(gpu, VBE_Y_OFFSET, div_u64(base, so->stride));
-	return ret;
+	if (so && div_u64(base, so->stride) <= U16_MAX && bochs_set_mode(gpu, so, base))
+		return 0;
+	bochs_set_mode(gpu, &blank, 0);
+	return so ? -ERANGE : 0;
 }
 
 /* ---- the physical device ---- */
