@@ -140,6 +140,7 @@ static bool msix_access(struct mvgpu *vgpu, unsigned int bar, u64 offset, unsign
 		return false;
 	if (table >= vectors * MVGPU_MSIX_ENTRY && pba >= MVGPU_MSIX_PBA(vectors))
 		return false;
+	table = array_index_nospec(table, vectors * MVGPU_MSIX_ENTRY);
 	if (size < 4)
 		*val = 0;
 	else if (pba < MVGPU_MSIX_PBA(vectors))

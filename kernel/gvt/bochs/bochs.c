@@ -9,6 +9,7 @@
  */
 #include <linux/io.h>
 #include <linux/module.h>
+#include <linux/nospec.h>
 #include <linux/pci.h>
 #include <drm/drm_fourcc.h>
 #include <video/vga.h>
@@ -70,10 +71,10 @@ static u64 bochs_mmio_read(struct mvgpu *vgpu, u64 offset, unsigned int size)
 	u64 val = 0;
 
 	if (offset + size <= BOCHS_EDID + MVGPU_EDID_SIZE)
-		for (i = 0; i < size; i++)
-			val |= (u64)b->edid[offset + i] << (8 * i);
+		for (i = 0; i < size; i++, offset++)
+			val |= (u64)b->edid[array_index_nospec(offset, MVGPU_EDID_SIZE)] << (8 * i);
 	else if (offset >= BOCHS_VBE && reg < VBE_COUNT && size == 2)
-		val = b->vbe[reg];
+		val = b->vbe[array_index_nospec(reg, VBE_COUNT)];
 	else if (offset == BOCHS_QEXT_SIZE && size == 4)
 		val = 8;
 	else if (offset == BOCHS_QEXT_ENDIAN && size == 4)
@@ -89,7 +90,7 @@ static void bochs_mmio_write(struct mvgpu *vgpu, u64 offset, unsigned int size, 
 	if (offset >= BOCHS_VBE && reg < VBE_COUNT && size == 2) {
 		if (reg == VBE_ID || reg == VBE_MEMORY_64K)
 			return;
-		b->vbe[reg] = val;
+		b->vbe[array_index_nospec(reg, VBE_COUNT)] = val;
 	} else if (offset == BOCHS_QEXT_ENDIAN && size == 4) {
 		if (val != QEXT_BIG && val != QEXT_LITTLE)
 			return;

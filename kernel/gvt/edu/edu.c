@@ -6,9 +6,10 @@
  */
 #include <linux/iopoll.h>
 #include <linux/module.h>
+#include <linux/nospec.h>
 #include "mvgpu.h"
 
-#define REG(v, offset)	((v)->reg[(offset) / 8])
+#define REG(v, offset)	((v)->reg[array_index_nospec((offset) / 8, EDU_END / 8)])
 enum {
 	EDU_ID = 0x00, EDU_FACTORIAL = 0x08, EDU_IRQ_STATUS = 0x24, EDU_IRQ_ACK = 0x64,
 	EDU_SRC = 0x80, EDU_DST = 0x88, EDU_LEN = 0x90, EDU_CMD = 0x98,	/* 64 bits each */
@@ -148,7 +149,7 @@ static void edu_write(struct mvgpu *vgpu, u64 offset, unsigned int size, u64 val
 	/* pairs with the xchg() that ends a copy */
 	if (offset < EDU_SRC || offset >= EDU_RESULT || smp_load_acquire(cmd) & CMD_RUN)
 		return;
-	memcpy((u8 *)v->reg + offset, &val, size);
+	memcpy((u8 *)&REG(v, offset) + offset % 8, &val, size);
 	if (offset == EDU_CMD && val & CMD_RUN)
 		queue_work(system_freezable_wq, &v->turn);
 }
