@@ -7,11 +7,12 @@
 use v5.36;
 use FindBin;
 use lib "$FindBin::Bin/lib";
+use MVGPU::Image;
 use MVGPU::Rig;
 use Test::More;
 
 my $rig = MVGPU::Rig->new(
-	gpus => ['bochs-display,vgamem=32M', 'VGA,vgamem_mb=16', 'edu'],
+	gpus => ['bochs-display,vgamem=32M', 'VGA,vgamem_mb=16,id=vga0', 'edu'],
 );
 $rig->boot;
 $rig->load_modules(qw(mvgpu mvgpu-bochs));
@@ -98,13 +99,39 @@ subtest 'the wrong device' => sub {
 	pass 'and leaves ours alone';
 };
 
+# A guest that shows one colour; its process
+sub shows($uuid, $colour, $width)
+{
+	my $pid = $rig->must("rm -f /tmp/shows; setsid /mvgpu/build/vfio-test --show $uuid $colour $width 700"
+		. ' >/tmp/shows 2>&1 </dev/null & echo $!');
+
+	defined $rig->wait_for('grep -q SHOWN /tmp/shows') or $rig->trouble('nothing is shown');
+	return $pid;
+}
+
 subtest 'a GPU with VGA registers' => sub {
 	$rig->adopt($vga, 'mvgpu-bochs');
 	is $rig->read_file("/sys/bus/pci/devices/$vga/mdev_supported_types/mvgpu-bochs-8m/available_instances"),
 		1, 'is a parent, too';
-	my $uuid = $rig->create_vgpu($vga, 'mvgpu-bochs-8m');
+	my ($other, $uuid) = map { $rig->create_vgpu($vga, 'mvgpu-bochs-4m') } 1, 2;
 	$rig->foreground($vga, $uuid);
 	is $rig->vgpu($uuid, 'foreground'), 1, 'with a screen of its own';
+
+	# VGA makes 1016 pixels of 1022: with lines that short, the second slice starts in the first.
+	my @screen = (device => 'vga0');
+	my ($red, $green) = (0xcc3333, 0x33cc33);
+	my $pid = shows($other, $red, 1024);
+	$rig->foreground($vga, $other);
+	$rig->shows(MVGPU::Image->flat($red, 1024, 700), 'it shows what VGA can', @screen);
+	my $odd = shows($uuid, $green, 1022);
+	like log_of("echo 1 >/sys/bus/mdev/devices/$uuid/mvgpu/foreground"),
+		qr/$uuid: $vga can't show this mode/, 'what VGA would round is refused';
+	$rig->shows(MVGPU::Image->flat(0, 64, 64), 'the screen is blank', @screen);
+	$rig->must("kill $odd; while [ -e /proc/$odd ]; do sleep 0.1; done");
+	$odd = shows($uuid, $green, 1024);
+	$rig->shows(MVGPU::Image->flat($green, 1024, 700), 'until the mode is one it can', @screen);
+	$rig->must("kill $pid $odd; for p in $pid $odd; do while [ -e /proc/\$p ]; do sleep 0.1; done; done");
+
 	$rig->must("echo $vga >/sys/bus/pci/drivers/mvgpu-bochs/unbind");
 	$rig->fails("ls /sys/bus/mdev/devices/$uuid", 'its vGPUs go with it', qr/No such file/);
 };

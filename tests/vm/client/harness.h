@@ -156,5 +156,6 @@ extern const struct group group_gfx;
 extern const struct group group_lifecycle;
 extern const struct group group_hostile;
 extern const struct group group_stress;
+int show_colour(const struct env *env);	/* test-gfx.c */
 
 #endif

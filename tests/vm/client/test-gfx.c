@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <signal.h>
+#include <stdio.h>
 
 #include "util.h"
 
@@ -377,3 +378,34 @@ static const struct test tests[] = {
 };
 
 const struct group group_gfx = GROUP("gfx", tests);
+
+/**
+ * show_colour() - let a guest show one colour until somebody ends us
+ * @env: the command line: a bochs vGPU, 0xRRGGBB, and the mode's width and height
+ *
+ * Says SHOWN once the mode is set.
+ *
+ * Return: never.
+ */
+int show_colour(const struct env *env)
+{
+	__u32 colour = strtoul(env->uuid[1], NULL, 0);
+	struct mode mode = { .bpp = 32 };
+	struct fixture f;
+	__u64 pos;
+	char *vram;
+
+	mode.width = strtoul(env->uuid[2], NULL, 0);
+	mode.virt_width = mode.width;
+	mode.height = strtoul(env->uuid[3], NULL, 0);
+	fixture_open(&f, env, ON_BOCHS);
+	memory_on(&f);
+	vram = map_region(&f, BAR0, 0, f.region[BAR0].size, PROT_READ | PROT_WRITE);
+	for (pos = 0; pos < f.region[BAR0].size; pos += 4)
+		store32(vram + pos, colour);
+	set_mode(&f, &mode);
+	printf("SHOWN\n");
+	fflush(stdout);
+	for (;;)
+		pause();
+}

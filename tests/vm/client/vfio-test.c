@@ -12,11 +12,16 @@ static const struct group *const groups[] = {
 
 static const struct client client = {
 	.usage = "usage: vfio-test [OPTION]... BOCHS-UUID TEST-UUID [UUID]...\n"
+		 "       vfio-test --show BOCHS-UUID 0xRRGGBB WIDTH HEIGHT\n"
 		 "\n"
 		 "A UUID may be a sysfs path. \"-\" skips the tests that need this vGPU.\n",
+	.options = "  --show           show one colour until killed\n",
 	.seconds = "each stress test runs",
 	.timeout = 120,
-	.actions = { { .groups = groups, .nr = 2 } },
+	.actions = {
+		{ .groups = groups, .nr = 2 },
+		{ "show", .run = show_colour, .nr = 4 },
+	},
 };
 
 int main(int argc, char **argv)
