@@ -174,6 +174,15 @@ static u16 vbe_read(struct bochs_gpu *gpu, unsigned int reg)
 	return readw(gpu->mmio + BOCHS_VBE + reg * 2);
 }
 
+/* Standard VGA shows nothing without a palette on the screen */
+static void bochs_vga_palette(struct bochs_gpu *gpu, bool on)
+{
+	if (!gpu->has_vga)
+		return;
+	readb(gpu->mmio + BOCHS_VGA + VGA_IS1_RC - VGA_ATT_W);
+	writeb(on ? VGA_AR_ENABLE_DISPLAY : 0, gpu->mmio + BOCHS_VGA);
+}
+
 /*
  * Returns whether the hardware shows just that. Standard VGA rounds widths down to eight pixels,
  * clamps what it finds too large, and starts with the first byte of its memory if it knows no
@@ -221,23 +230,25 @@ static int bochs_present(struct mvgpu_parent *parent, const struct mvgpu_scanout
 		.stride = MIN_RES * 4,
 	};
 	struct bochs_gpu *gpu = mvgpu_parent_priv(parent);
+	bool shown;
 
-	if (so && div_u64(base, so->stride) <= U16_MAX && bochs_set_mode(gpu, so, base))
-		return 0;
-	bochs_set_mode(gpu, &blank, 0);
-	return so ? -ERANGE : 0;
+	bochs_vga_palette(gpu, false);
+	shown = so && div_u64(base, so->stride) <= U16_MAX && bochs_set_mode(gpu, so, base);
+	if (!shown)
+		bochs_set_mode(gpu, &blank, 0);
+	bochs_vga_palette(gpu, true);
+	return so && !shown ? -ERANGE : 0;
 }
 
 /* ---- the physical device ---- */
 
-/* Standard VGA shows nothing until it has colour emulation and a palette on the screen */
+/* Standard VGA shows nothing until it has colour emulation, too */
 static void bochs_enable_vga(struct bochs_gpu *gpu)
 {
 	if (!gpu->has_vga)
 		return;
 	writeb(VGA_MIS_COLOR, gpu->mmio + BOCHS_VGA + VGA_MIS_W - VGA_ATT_W);
-	readb(gpu->mmio + BOCHS_VGA + VGA_IS1_RC - VGA_ATT_W);
-	writeb(0x20, gpu->mmio + BOCHS_VGA);
+	bochs_vga_palette(gpu, true);
 }
 
 static int bochs_gpu_init(struct bochs_gpu *gpu, struct pci_dev *pdev,
