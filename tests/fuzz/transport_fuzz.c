@@ -21,12 +21,6 @@ static void dev_reset(struct vg_transport *t)
 	fuzz_check(!t->queue[0].enabled && !t->queue[1].enabled);
 }
 
-static void dev_queue_reset(struct vg_transport *t, unsigned int queue)
-{
-	lockdep_assert_held(&t->lock);
-	fuzz_check(queue < VG_NUM_QUEUES && !t->queue[queue].enabled);
-}
-
 static void dev_notify(struct vg_transport *t, unsigned int queue)
 {
 	fuzz_check(queue < VG_NUM_QUEUES && t->status & VIRTIO_CONFIG_S_DRIVER_OK);
@@ -48,7 +42,7 @@ static void dev_config_write(struct vg_transport *t, u32 offset, unsigned int si
 }
 
 static const struct vg_transport_ops ops = {
-	.reset = dev_reset, .queue_reset = dev_queue_reset, .notify = dev_notify,
+	.reset = dev_reset, .notify = dev_notify,
 	.config_read = dev_config_read, .config_write = dev_config_write,
 };
 

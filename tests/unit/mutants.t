@@ -238,7 +238,7 @@ my @mutants = (
 	['answers carry no fences', 'command.c',
 	 qr/copy_fence\(cmd->resp, &cmd->hdr\);/, '', 'virtio_command_test'],
 	['a queue that has been reset gets old answers', 'command.c',
-	 qr/cmd->epoch == v->epoch\[cmd->queue\] \?/, 'true ?', 'virtio_command_test'],
+	 qr/cmd->epoch == q->epoch \?/, 'true ?', 'virtio_command_test'],
 	['memory goes before the hardware has let go of it', 'resource.c',
 	 qr/wait_for_completion\(&backing->off\);/, ';', 'virtio_revoke_test'],
 	['memory goes because the hardware can\'t be told', 'sched.c',

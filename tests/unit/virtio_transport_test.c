@@ -24,7 +24,7 @@
 
 /* The device behind it */
 static struct {
-	unsigned int resets, queue_resets[VG_NUM_QUEUES], notified[VG_NUM_QUEUES];
+	unsigned int resets, notified[VG_NUM_QUEUES];
 	u8 config[CONFIG_SIZE];
 } dev;
 
@@ -33,13 +33,6 @@ static void dev_reset(struct vg_transport *t)
 	lockdep_assert_held(&t->lock);
 	assert_false(t->queue[0].enabled || t->queue[1].enabled);
 	dev.resets++;
-}
-
-static void dev_queue_reset(struct vg_transport *t, unsigned int queue)
-{
-	lockdep_assert_held(&t->lock);
-	assert_false(t->queue[queue].enabled);
-	dev.queue_resets[queue]++;
 }
 
 static void dev_notify(struct vg_transport *t, unsigned int queue)
@@ -67,7 +60,7 @@ static void dev_config_write(struct vg_transport *t, u32 offset, unsigned int si
 }
 
 static const struct vg_transport_ops ops = {
-	.reset = dev_reset, .queue_reset = dev_queue_reset, .notify = dev_notify,
+	.reset = dev_reset, .notify = dev_notify,
 	.config_read = dev_config_read, .config_write = dev_config_write,
 };
 
@@ -397,13 +390,18 @@ static void queue_enable(void **state)
 /* 2.6.1, 4.1.4.3: one queue goes back to what it was at power-on, the other does not */
 static void queue_reset(void **state)
 {
+	const struct vg_queue *q = transport.queue;
+	u32 epoch[VG_NUM_QUEUES];
+
 	start();
 	drive(OFFERED);
+	epoch[0] = q[0].epoch;
+	epoch[1] = q[1].epoch;
 	set(Q_SELECT, 0);
 	set(Q_RESET, 0);
 	assert_int_equal(get(Q_ENABLE), 1);
 	set(Q_RESET, 1);
-	assert_int_equal(dev.queue_resets[0], 1);
+	assert_int_equal(q[0].epoch, epoch[0] + 1);
 	assert_int_equal(get(Q_RESET), 0);
 	assert_int_equal(get(Q_ENABLE), 0);
 	assert_int_equal(get(Q_SIZE), VG_QUEUE_SIZE);
@@ -415,14 +413,16 @@ static void queue_reset(void **state)
 	enable(0);
 	assert_int_equal(get(Q_ENABLE), 1);
 	assert_int_equal(get(Q_RESET), 0);
-	assert_int_equal(dev.queue_resets[1], 0);
+	assert_int_equal(q[0].epoch, epoch[0] + 1);
+	assert_int_equal(q[1].epoch, epoch[1]);
 	assert_int_equal(dev.resets, 0);
 	set(STATUS, 0);
 
 	drive(OFFERED & ~F(F_RING_RESET));
+	epoch[1] = q[1].epoch;
 	set(Q_RESET, 1);
 	assert_int_equal(get(Q_ENABLE), 1);
-	assert_int_equal(dev.queue_resets[1], 0);
+	assert_int_equal(q[1].epoch, epoch[1]);
 	stop();
 }
 

@@ -229,7 +229,7 @@ static int handle(struct vg_vgpu *v, struct vg_queue *q, unsigned int queue,
 	cmd->guest = true;
 	cmd->hdr = req.hdr;
 	cmd->chain = *chain;
-	cmd->epoch = v->epoch[queue];
+	cmd->epoch = q->epoch;
 	cmd->seq = v->taken[queue]++;
 	cmd->came_back = cmd->res ? cmd->res->came_back : 0;
 	hdr = cmd->req;
@@ -290,7 +290,7 @@ static int answer_all(struct vg_vgpu *v)
 		if (refused(cmd) &&
 		    !vg_resource_let_go(cmd->res, VIRTIO_GPU_CMD_RESOURCE_UNREF, &unref))
 			vg_cmd_queue(unref);
-		ret = cmd->epoch == v->epoch[cmd->queue] ? reply(q, cmd) : 0;
+		ret = cmd->epoch == q->epoch ? reply(q, cmd) : 0;
 		if (try_later(ret)) {
 			vg_cmd_unpop_done(cmd);
 			return ret;

@@ -114,7 +114,7 @@ struct vg_cmd {
 	u32 came_back;			/* vg_resource.came_back when it was taken */
 	struct vg_chain chain;		/* the guest's buffers */
 	struct virtio_gpu_ctrl_hdr hdr;	/* as the guest sent it */
-	u32 epoch;			/* vg_vgpu.epoch when it was taken */
+	u32 epoch;			/* vg_queue.epoch when it was taken */
 	u32 seq;			/* its place among its queue's answers */
 	struct vg_resource *res;	/* what it is about, or NULL */
 	struct vg_backing *backing;
@@ -151,7 +151,6 @@ struct vg_vgpu {
 	struct vg_head head[VG_MAX_HEADS];
 	struct virtio_gpu_display_one mode[VG_MAX_HEADS];	/* vg_transport.lock: preferred */
 	/* vg_transport.lock */
-	u32 epoch[VG_NUM_QUEUES];	/* counts the times that a queue has been reset */
 	u32 taken[VG_NUM_QUEUES];	/* commands, ever */
 	u32 answered[VG_NUM_QUEUES];	/* of these */
 	struct xarray resources;	/* by the guest's ids */

@@ -52,7 +52,8 @@ static bool negotiated(const struct vg_transport *t, unsigned int feature)
 static void queue_power_on(struct vg_queue *q)
 {
 	vg_queue_disable(q);
-	*q = (struct vg_queue){ .size = VG_QUEUE_SIZE, .vector = VIRTIO_MSI_NO_VECTOR };
+	*q = (struct vg_queue){ .size = VG_QUEUE_SIZE, .vector = VIRTIO_MSI_NO_VECTOR,
+				.epoch = q->epoch + 1 };
 }
 
 static void power_on(struct vg_transport *t)
@@ -225,15 +226,6 @@ static void queue_enable(struct vg_transport *t, struct vg_queue *q)
 		vg_transport_broken(t, "it has put a queue where none can be");
 }
 
-/* 2.6.1: as after a reset of the device, but for one queue */
-static void queue_reset(struct vg_transport *t, struct vg_queue *q)
-{
-	if (!negotiated(t, VIRTIO_F_RING_RESET))
-		return;
-	queue_power_on(q);
-	t->ops->queue_reset(t, q - t->queue);
-}
-
 static void queue_write(struct vg_transport *t, u32 reg, u32 val)
 {
 	struct vg_queue *q = selected(t);
@@ -244,8 +236,9 @@ static void queue_write(struct vg_transport *t, u32 reg, u32 val)
 	addr = queue_addr(q, reg);
 	if (reg == REG(VIRTIO_PCI_COMMON_Q_MSIX, 2))
 		q->vector = vector_of(val);
-	else if (reg == REG(VIRTIO_PCI_COMMON_Q_RESET, 2) && val == 1)
-		queue_reset(t, q);
+	else if (reg == REG(VIRTIO_PCI_COMMON_Q_RESET, 2) && val == 1 &&
+		 negotiated(t, VIRTIO_F_RING_RESET))
+		queue_power_on(q);	/* 2.6.1: as after a reset of the device */
 	else if (q->enabled)	/* where and how large it is stays, while it is used */
 		return;
 	else if (reg == REG(VIRTIO_PCI_COMMON_Q_ENABLE, 2) && val == 1)

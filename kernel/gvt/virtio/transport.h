@@ -26,6 +26,7 @@ struct vg_queue {
 	u16 size;			/* entries, a power of two */
 	u16 vector;			/* of MSI-X, or VIRTIO_MSI_NO_VECTOR */
 	bool enabled;			/* the guest has set it up, and it is not broken */
+	u32 epoch;			/* counts its resets: chains of another one are forgotten */
 	u64 desc;			/* guest address of the descriptor table */
 	u64 driver;			/* of the available ring */
 	u64 device;			/* of the used ring */
@@ -80,8 +81,6 @@ struct vg_transport;
 struct vg_transport_ops {
 	/* The guest resets the device: forget all that it has asked for. No queue is enabled. */
 	void (*reset)(struct vg_transport *t);
-	/* The guest resets a queue, which has been disabled: forget the chains from it */
-	void (*queue_reset)(struct vg_transport *t, unsigned int queue);
 	/* There may be something in a queue; must not wait for vg_transport.lock */
 	void (*notify)(struct vg_transport *t, unsigned int queue);
 	/* The device configuration; @offset + @size lies in it */

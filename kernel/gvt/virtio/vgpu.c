@@ -31,11 +31,6 @@ static void vg_reset(struct vg_transport *t)
 	atomic_set(&v->events, 0);
 }
 
-static void vg_queue_reset(struct vg_transport *t, unsigned int queue)
-{
-	to_vg_vgpu(t)->epoch[queue]++;
-}
-
 static u32 vg_config_read(struct vg_transport *t, u32 offset, unsigned int size)
 {
 	struct vg_vgpu *v = to_vg_vgpu(t);
@@ -57,7 +52,6 @@ static void vg_config_write(struct vg_transport *t, u32 offset, unsigned int siz
 
 static const struct vg_transport_ops vg_ops = {
 	.reset = vg_reset,
-	.queue_reset = vg_queue_reset,
 	.notify = vg_command_notify,
 	.config_read = vg_config_read,
 	.config_write = vg_config_write,
