@@ -334,7 +334,7 @@ my @mutants = (
 	['what is filled late is not shown', 'command.c',
 	 qr/vg_display_again\(cmd->res\);/, '', 'virtio_revoke_test'],
 	['a list that is not in guest memory is only refused', 'command.c',
-	 qr/if \(ret < 0\)\n\t\tgoto err_free;\n(\tif \(!cmd\))/,
+	 qr/if \(ret < 0\)\n\t\tgoto err_free;\n(\tcmd = cmd)/,
 	 sub { "if (ret < 0)\n\t\tret = VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY;\n$1" },
 	 'virtio_command_test'],
 	['weights do not count', 'sched.c',

@@ -220,12 +220,10 @@ static int handle(struct vg_vgpu *v, struct vg_queue *q, unsigned int queue,
 		cmd = vg_display_cursor(v, &req.cursor);
 	if (ret < 0)
 		goto err_free;
-	if (!cmd) {
-		cmd = local_cmd(v, &req, queue, ret);
-		ret = -ENOMEM;
-		if (!cmd)
-			goto err_free;
-	}
+	cmd = cmd ?: local_cmd(v, &req, queue, ret);
+	ret = -ENOMEM;
+	if (!cmd)
+		goto err_free;
 	cmd->guest = true;
 	cmd->hdr = req.hdr;
 	cmd->chain = *chain;

@@ -11,10 +11,10 @@
 #define DEFAULT_HEIGHT	800
 
 /*
- * Heads prefer the physical ones' modes and go with them, but those that never had one are
- * there: some hardware has none until somebody looks. Returns if any changes.
+ * Heads prefer the physical ones' modes, which may be new, and go with them, but those that
+ * never had one are there: some hardware has none until somebody looks.
  */
-bool vg_display_update(struct vg_vgpu *v)
+void vg_display_changed(struct vg_vgpu *v)
 {
 	const struct mvgpu_type *type = mvgpu_type(v->vgpu);
 	struct virtio_gpu_display_one *mode = v->mode, was;
@@ -22,6 +22,7 @@ bool vg_display_update(struct vg_vgpu *v)
 	bool changed = false;
 	u32 n;
 
+	mutex_lock(&v->t.lock);
 	for (; mode < v->mode + v->num_heads; mode++) {
 		n = mvgpu_head(v->vgpu, mode - v->mode);
 		theirs = &v->gpu->scanout[n];
@@ -33,7 +34,11 @@ bool vg_display_update(struct vg_vgpu *v)
 		mode->enabled = cpu_to_le32(theirs->width || !(v->gpu->had_mode & BIT(n)));
 		changed |= memcmp(mode, &was, sizeof(was)) || v->gpu->new_edids & BIT(n);
 	}
-	return changed;
+	if (changed) {
+		atomic_or(VIRTIO_GPU_EVENT_DISPLAY, &v->events);
+		vg_transport_config_changed(&v->t);
+	}
+	mutex_unlock(&v->t.lock);
 }
 
 /* That of its monitor, if somebody looks and the type surely has the room for it; or one of ours */
@@ -243,15 +248,4 @@ int vg_display_picture(struct mvgpu *vgpu, struct mvgpu_scanout *so)
 	}
 	spin_unlock_irq(&v->gpu->lock);
 	return res ? 0 : -ENODEV;
-}
-
-/* The physical heads may have other modes than before */
-void vg_display_changed(struct vg_vgpu *v)
-{
-	mutex_lock(&v->t.lock);
-	if (vg_display_update(v)) {
-		atomic_or(VIRTIO_GPU_EVENT_DISPLAY, &v->events);
-		vg_transport_config_changed(&v->t);
-	}
-	mutex_unlock(&v->t.lock);
 }

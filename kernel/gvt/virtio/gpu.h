@@ -272,7 +272,7 @@ void vg_resources_drop(struct vg_vgpu *v);
 int vg_resources_replay(struct vg_vgpu *v, struct list_head *cmds);
 
 /* display.c */
-bool vg_display_update(struct vg_vgpu *v);
+void vg_display_changed(struct vg_vgpu *v);
 bool vg_display_within(const struct virtio_gpu_rect *r, __le32 width, __le32 height);
 void vg_display_edid(struct vg_vgpu *v, u32 n, struct virtio_gpu_resp_edid *resp);
 u32 vg_display_scanout(struct vg_vgpu *v, struct virtio_gpu_set_scanout_blob *req,
@@ -283,6 +283,5 @@ void vg_display_off(struct vg_vgpu *v);
 u32 vg_display_fourcc(u32 format);
 int vg_display_picture(struct mvgpu *vgpu, struct mvgpu_scanout *so);
 int vg_display_replay(struct vg_vgpu *v, struct list_head *cmds);
-void vg_display_changed(struct vg_vgpu *v);
 
 #endif /* VG_GPU_H */

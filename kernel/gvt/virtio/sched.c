@@ -618,6 +618,7 @@ static void take_back(struct vg_gpu *gpu)
 {
 	unsigned int i;
 
+	cancel_delayed_work(&gpu->watchdog);
 	for (i = 0; i < VG_NUM_QUEUES; i++)
 		while (gpu->vq[i] && virtqueue_detach_unused_buf(gpu->vq[i]))
 			;
@@ -657,7 +658,6 @@ void vg_sched_requeue(struct vg_gpu *gpu, bool hung)
 
 	spin_lock_irq(&gpu->lock);
 	take_back(gpu);
-	cancel_delayed_work(&gpu->watchdog);
 	cmd = list_first_entry_or_null(&gpu->running, struct vg_cmd, node);
 	if (hung && cmd) {
 		gpu->silent++;
@@ -712,7 +712,6 @@ void vg_sched_fail(struct vg_gpu *gpu)
 
 	spin_lock_irqsave(&gpu->lock, flags);
 	take_back(gpu);
-	cancel_delayed_work(&gpu->watchdog);
 	gpu->dead = true;
 	gpu->stopped = false;
 	list_for_each_entry_safe(cmd, next, &gpu->running, node) {

@@ -86,7 +86,7 @@ static int vg_vgpu_init(struct mvgpu *vgpu)
 		return ret;
 	mutex_lock(&gpu->vgpus_lock);
 	v->num_heads = mvgpu_type(vgpu)->heads;
-	vg_display_update(v);
+	vg_display_changed(v);
 	mutex_lock(&gpu->recovery);
 	spin_lock_irq(&gpu->lock);
 	list_add_tail(&v->node, &gpu->vgpus);
