@@ -84,7 +84,7 @@ static void command(struct fuzz_input *in)
 	case VIRTIO_GPU_CMD_RESOURCE_CREATE_2D:
 		req.create.resource_id = id;
 		req.create.format = fuzz_int(in, 1) ?: VIRTIO_GPU_FORMAT_B8G8R8X8_UNORM;
-		req.create.width = 1 + fuzz_int(in, 2);
+		req.create.width = 64 + fuzz_int(in, 2);
 		req.create.height = 64;
 		break;
 	case VIRTIO_GPU_CMD_RESOURCE_ATTACH_BACKING:
@@ -115,14 +115,17 @@ static void command(struct fuzz_input *in)
 		req.scanout_blob.r.height = req.scanout_blob.height;
 		break;
 	case VIRTIO_GPU_CMD_TRANSFER_TO_HOST_2D:
+		req.transfer.resource_id = id;
+		req.transfer.offset = fuzz_int(in, 2);
+		req.transfer.r.width = 64;
+		req.transfer.r.height = fuzz_int(in, 1);
+		break;
 	case VIRTIO_GPU_CMD_SET_SCANOUT:
 	case VIRTIO_GPU_CMD_RESOURCE_FLUSH:
 		req.scanout.r.width = 64;
 		req.scanout.r.height = 64;
 		req.scanout.scanout_id = type == VIRTIO_GPU_CMD_SET_SCANOUT ? fuzz_int(in, 1) : id;
 		req.scanout.resource_id = id;
-		req.transfer.resource_id = type == VIRTIO_GPU_CMD_TRANSFER_TO_HOST_2D ? id :
-					   req.transfer.resource_id;
 		break;
 	case VIRTIO_GPU_CMD_GET_EDID:
 		req.edid.scanout = id;

@@ -20,6 +20,8 @@ my @mutants = (
 	 qr/else if \(q->enabled\)[^;]*return;/, ''],
 	['command', 'memory goes before the hardware has let go of it', 'resource.c',
 	 qr/wait_for_completion\(&backing->off\);/, ';'],
+	['command', 'a transfer goes on behind the backing', 'command.c',
+	 qr/ && 4 \* pixels <= len - offset/, ''],
 );
 
 my $seconds = $ENV{FUZZ_SECONDS} // 10;

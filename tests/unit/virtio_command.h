@@ -85,13 +85,18 @@ static inline unsigned int put_simple(u32 type, u32 id)
 	return put(&req, sizeof(req));
 }
 
-static inline unsigned int put_transfer(u32 id)
+static inline unsigned int put_transfer_of(u32 id, struct virtio_gpu_rect r, u64 offset)
 {
 	const struct virtio_gpu_transfer_to_host_2d req = {
-		.hdr.type = CMD(TRANSFER_TO_HOST_2D), .resource_id = id, .r = { 0, 0, 64, 64 },
+		.hdr.type = CMD(TRANSFER_TO_HOST_2D), .resource_id = id, .r = r, .offset = offset,
 	};
 
 	return put(&req, sizeof(req));
+}
+
+static inline unsigned int put_transfer(u32 id)
+{
+	return put_transfer_of(id, (struct virtio_gpu_rect){ 0, 0, 64, 64 }, 0);
 }
 
 static inline unsigned int put_fenced(u32 type, u32 id, u64 fence)
@@ -120,22 +125,27 @@ static inline unsigned int put_scanout(u32 head, u32 id)
 	return put(&req, sizeof(req));
 }
 
-/* A backing of @n pieces */
-static inline unsigned int put_pieces(u32 id, u32 n)
+/* A backing of @n pieces of @len bytes, each @step after the one before it */
+static inline unsigned int put_list(u32 id, u32 n, u32 len, u32 step)
 {
 	struct virtio_gpu_resource_attach_backing req = {
 		.hdr.type = CMD(RESOURCE_ATTACH_BACKING), .resource_id = id, .nr_entries = n,
 	};
-	struct virtio_gpu_mem_entry entry = { .length = 1 };
+	struct virtio_gpu_mem_entry entry = { .length = len };
 	u32 i;
 
 	shim_guest_copy(COMMANDS, &req, sizeof(req), true);
 	for (i = 0; i < n; i++) {
-		entry.addr = PICTURE + i * 2;
+		entry.addr = PICTURE + i * step;
 		shim_guest_copy(COMMANDS + sizeof(req) + i * sizeof(entry), &entry, sizeof(entry),
 				true);
 	}
 	return guest_cmd_at(VG_CONTROLQ, COMMANDS, sizeof(req) + n * sizeof(entry), 24);
+}
+
+static inline unsigned int put_pieces(u32 id, u32 n)
+{
+	return put_list(id, n, 1, 2);
 }
 
 static inline void put_cursor(u32 head, u32 id)

@@ -153,6 +153,54 @@ static void rectangles(void **state)
 	stop();
 }
 
+/* Every row has to begin in what is attached, and to end there, or QEMU dies of it */
+static void offsets(void **state)
+{
+	const u64 len = 64 * 64 * 4;
+	const struct {
+		struct virtio_gpu_rect r;
+		u64 offset;
+		u32 answer;
+	} cases[] = {
+		/* what drivers send: what is damaged, where it is */
+		{ { 0, 0, 64, 64 }, 0, OK }, { { 0, 63, 64, 1 }, 63 * 256, OK },
+		{ { 63, 63, 1, 1 }, len - 4, OK }, { { 8, 4, 16, 60 }, 4 * 256 + 8 * 4, OK },
+		{ { 0, 0, 0, 0 }, len, OK }, { { 0, 0, 64, 0 }, len, OK },
+		{ { 0, 0, 0, 64 }, 256, OK },
+		{ { 0, 0, 64, 64 }, 1, ERR(INVALID_PARAMETER) },
+		{ { 0, 63, 64, 1 }, 63 * 256 + 1, ERR(INVALID_PARAMETER) },
+		{ { 0, 0, 1, 2 }, len - 256 - 3, ERR(INVALID_PARAMETER) },
+		{ { 0, 0, 1, 1 }, len, ERR(INVALID_PARAMETER) },
+		{ { 0, 0, 0, 0 }, len + 1, ERR(INVALID_PARAMETER) },
+		{ { 0, 0, 64, 0 }, U64_MAX, ERR(INVALID_PARAMETER) },
+		{ { 0, 0, 0, 64 }, 257, ERR(INVALID_PARAMETER) },
+		{ { 0, 0, 64, 64 }, -len, ERR(INVALID_PARAMETER) },
+		{ { 0, 0, 1, 1 }, 1ull << 32, ERR(INVALID_PARAMETER) },
+		{ { 0, 0, 1, 1 }, U64_MAX - 3, ERR(INVALID_PARAMETER) },
+	};
+	unsigned int i;
+
+	start(1);
+	picture(1);
+	for (i = 0; i < ARRAY_SIZE(cases); i++)
+		assert_int_equal(ask(put_transfer_of(1, cases[i].r, cases[i].offset)),
+				 cases[i].answer);
+	/* less than the picture is attached, then nothing */
+	assert_ok(put_simple(CMD(RESOURCE_DETACH_BACKING), 1));
+	assert_int_equal(ask(put_transfer(1)), ERR(INVALID_PARAMETER));
+	assert_ok(put_attach(1, PICTURE, PAGE_SIZE));
+	assert_int_equal(ask(put_transfer(1)), ERR(INVALID_PARAMETER));
+	assert_ok(put_transfer_of(1, (struct virtio_gpu_rect){ 0, 0, 64, 16 }, 0));
+	assert_int_equal(ask(put_transfer_of(1, (struct virtio_gpu_rect){ 0, 0, 64, 17 }, 0)),
+			 ERR(INVALID_PARAMETER));
+	/* as much is told restarted hardware */
+	hw_restart(false);
+	run();
+	assert_told(CMD(RESOURCE_CREATE_2D), CMD(RESOURCE_ATTACH_BACKING),
+		    CMD(TRANSFER_TO_HOST_2D));
+	stop();
+}
+
 /* ---- quotas ---- */
 
 static void memory(void **state)
@@ -348,6 +396,7 @@ int main(void)
 		cmocka_unit_test(fences),
 		cmocka_unit_test(nonsense),
 		cmocka_unit_test(rectangles),
+		cmocka_unit_test(offsets),
 		cmocka_unit_test(memory),
 		cmocka_unit_test(resources),
 		cmocka_unit_test(ranges),

@@ -33,6 +33,7 @@ enum hw_known { HW_UNKNOWN, HW_LOST, HW_THERE };
 
 struct hw_res {
 	enum hw_known known;
+	u32 width;			/* of a picture */
 	u64 blob;			/* bytes, 0 if it is none */
 	unsigned int num;		/* entries of its backing, 0 without one */
 	struct virtio_gpu_mem_entry *entry;
@@ -171,11 +172,12 @@ static inline u32 hw_attach(struct hw_res *res,
 	return VIRTIO_GPU_RESP_OK_NODATA;
 }
 
-static inline u32 hw_create(u32 id)
+static inline u32 hw_create(u32 id, u32 width)
 {
 	if (!id || id >= HW_IDS || hw.res[id].known == HW_THERE)
 		shim_bug("resource %u can't be created", id);
 	hw.res[id].known = hw.refuse ? HW_LOST : HW_THERE;
+	hw.res[id].width = width;
 	hw.num_res += !hw.refuse;
 	return VIRTIO_GPU_RESP_OK_NODATA;
 }
@@ -194,7 +196,7 @@ static inline u32 hw_create_blob(const struct virtio_gpu_resource_create_blob *r
 	if (req->blob_mem != VIRTIO_GPU_BLOB_MEM_GUEST || req->blob_id || req->blob_flags > 7 ||
 	    !req->size || req->size > size)
 		shim_bug("blob %u is not what it can be", req->resource_id);
-	hw_create(req->resource_id);
+	hw_create(req->resource_id, 0);
 	if (hw.refuse)
 		return VIRTIO_GPU_RESP_ERR_UNSPEC;
 	hw_take(&hw.res[req->resource_id], req->resource_id, entry, req->nr_entries);
@@ -240,6 +242,20 @@ static inline u32 hw_cursor(const struct virtio_gpu_update_cursor *req)
 	return VIRTIO_GPU_RESP_OK_NODATA;
 }
 
+/* As QEMU before 10.0, it dies of a row that begins behind the backing */
+static inline void hw_transfer(const struct hw_res *res,
+			       const struct virtio_gpu_transfer_to_host_2d *req)
+{
+	u64 len = 0, last = req->r.height ? (req->r.height - 1) * 4ull * res->width : 0;
+	u32 i;
+
+	for (i = 0; i < res->num; i++)
+		len += res->entry[i].length;
+	if (res->num && !res->blob && (req->offset > len || last > len - req->offset))
+		shim_bug("the hardware dies of a transfer from %#llx, %u rows, of resource %u",
+			 req->offset, req->r.height, req->resource_id);
+}
+
 /* All that name one resource and nothing else that matters here begin alike */
 static inline u32 hw_use(const struct virtio_gpu_ctrl_hdr *hdr, u32 id)
 {
@@ -260,6 +276,7 @@ static inline u32 hw_use(const struct virtio_gpu_ctrl_hdr *hdr, u32 id)
 static inline u32 hw_do(const void *req, u32 len, u32 *id)
 {
 	const struct virtio_gpu_ctrl_hdr *hdr = req;
+	const struct virtio_gpu_resource_create_2d *create = req;
 	const struct virtio_gpu_transfer_to_host_2d *transfer = req;
 	const struct virtio_gpu_resource_flush *flush = req;
 	const struct virtio_gpu_set_scanout_blob *scanout = req;
@@ -270,7 +287,7 @@ static inline u32 hw_do(const void *req, u32 len, u32 *id)
 	switch (hdr->type) {
 	case VIRTIO_GPU_CMD_RESOURCE_CREATE_2D:
 		*id = other->resource_id;
-		return hw_create(*id);
+		return hw_create(*id, create->width);
 	case VIRTIO_GPU_CMD_RESOURCE_ATTACH_BACKING:
 		*id = other->resource_id;
 		return hw_attach(hw_res(*id), req, len);
@@ -283,6 +300,7 @@ static inline u32 hw_do(const void *req, u32 len, u32 *id)
 		return hw_use(hdr, *id);
 	case VIRTIO_GPU_CMD_TRANSFER_TO_HOST_2D:
 		*id = transfer->resource_id;
+		hw_transfer(hw_res(*id), transfer);
 		return hw_use(hdr, *id);
 	case VIRTIO_GPU_CMD_SET_SCANOUT:
 	case VIRTIO_GPU_CMD_SET_SCANOUT_BLOB:

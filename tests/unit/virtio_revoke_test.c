@@ -99,6 +99,35 @@ static void retry(void **state)
 	stop();
 }
 
+/* What is tried again finds another backing, which is too small for it */
+static void retry_smaller(void **state)
+{
+	unsigned int i, at[2];
+	pthread_t vmm;
+
+	(void)state;
+	start(1);
+	picture(1);
+	for (i = 0; i < VG_DEPTH; i++)
+		put_flush(1);
+	at[0] = put_transfer(1);
+	put_simple(CMD(RESOURCE_DETACH_BACKING), 1);
+	put_attach(1, PICTURE, PAGE_SIZE);
+	at[1] = put_transfer_of(1, (struct virtio_gpu_rect){ 0, 0, 64, 16 }, 0);
+	go();
+	vmm = begin_unmap(VG_DEPTH);
+	while (!detach_waits())
+		usleep(100);
+	assert_int_equal(hw_run(VG_CONTROLQ, 1), 1);
+	assert_int_equal(hw_run(VG_CONTROLQ, VG_DEPTH), VG_DEPTH);
+	end_unmap(vmm);
+	map_picture();
+	run();
+	assert_int_equal(answer(at[0]), ERR(UNSPEC));
+	assert_int_equal(answer(at[1]), OK);
+	stop();
+}
+
 /* There is no room for the detaching: the memory stays for as long as the hardware has it */
 static void no_room(void **state)
 {
@@ -126,6 +155,7 @@ int main(void)
 		cmocka_unit_test(revoked),
 		cmocka_unit_test(revoked_in_line),
 		cmocka_unit_test(retry),
+		cmocka_unit_test(retry_smaller),
 		cmocka_unit_test(no_room),
 	};
 

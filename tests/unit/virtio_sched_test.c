@@ -96,7 +96,9 @@ static void large(void **state)
 
 	(void)state;
 	start(1);
+	shim_vmm_map(COMMANDS, COMMANDS_PAGES, COMMANDS_PAGES, RW);
 	assert_ok(put_create(1, 2048, 2048));
+	assert_ok(put_list(1, 256, SZ_64K, 0));
 	for (i = 0; i < VG_DEPTH; i++)
 		put(&req, sizeof(req));
 	go();
@@ -106,7 +108,7 @@ static void large(void **state)
 		hw_run(VG_CONTROLQ, 1);
 	}
 	hw_settle();
-	assert_int_equal(used(), 1 + VG_DEPTH);
+	assert_int_equal(used(), 2 + VG_DEPTH);
 	stop();
 }
 

@@ -89,6 +89,25 @@ static int with_entries(struct vg_vgpu *v, struct vg_queue *q, const struct vg_c
 }
 
 /*
+ * Whether the guest has attached all that @req transfers to a picture. No row may even begin
+ * behind it: QEMU before 10.0 dies of that.
+ */
+static bool in_backing(const struct vg_resource *res,
+		       const struct virtio_gpu_transfer_to_host_2d *req)
+{
+	u64 len = res->backing ? res->backing->len : 0, offset, rows, pixels;
+
+	if (res->is_blob || req->hdr.type != cpu_to_le32(VIRTIO_GPU_CMD_TRANSFER_TO_HOST_2D))
+		return true;
+	offset = le64_to_cpu(req->offset);
+	rows = le32_to_cpu(req->r.height);
+	/* they are in the picture: this can't wrap */
+	pixels = rows ? (rows - 1) * le32_to_cpu(res->picture.width) +
+			le32_to_cpu(req->r.width) : 0;
+	return offset <= len && 4 * pixels <= len - offset;
+}
+
+/*
  * Commands whose fixed part is told the hardware with nothing but the id changed. @r is what
  * they are about, or NULL; of a blob the hardware may read all.
  */
@@ -101,7 +120,9 @@ static u32 forward(struct vg_vgpu *v, const union req *req, size_t len, __le32 *
 	error = vg_resource_use(v, le32_to_cpu(*id), req->hdr.type, &res);
 	if (error)
 		return error;
-	if (r && !res->is_blob && !vg_display_within(r, res->picture.width, res->picture.height))
+	if ((r && !res->is_blob &&
+	     !vg_display_within(r, res->picture.width, res->picture.height)) ||
+	    !in_backing(res, &req->transfer))
 		return VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
 	*id = cpu_to_le32(res->hw_id);
 	*cmd = vg_cmd_new(v, req, len, res, VG_NO_EFFECT, GFP_KERNEL_ACCOUNT);
@@ -242,14 +263,14 @@ err_free:
 	return ret;
 }
 
-/* It failed only because the memory had gone away: it may be back */
+/* It failed only because the memory had gone away: it, or other memory, may be there now */
 static bool again(struct vg_cmd *cmd)
 {
 	struct vg_resource *res = cmd->res;
 
 	if (!res || cmd->backing || cmd->retried || !vg_cmd_failed(cmd) || vg_vgpu_banned(cmd->v) ||
 	    (cmd->effect == VG_SCANS_OUT && cmd->v->head[cmd->head].asked_res != res) ||
-	    vg_resource_find(cmd->v, res->id) != res ||
+	    vg_resource_find(cmd->v, res->id) != res || !in_backing(res, cmd->req) ||
 	    (vg_resource_misses(res, cmd->hdr.type) && vg_resource_back_again(res)) ||
 	    cmd->came_back == res->came_back)
 		return false;

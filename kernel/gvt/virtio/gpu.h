@@ -65,6 +65,7 @@ struct vg_backing {
 	struct vg_resource *res;	/* outlives it */
 	struct mvgpu_range *range;	/* the memory as the guest named it */
 	unsigned int num;
+	u64 len;			/* bytes */
 	struct mvgpu_mapping *mapping;	/* and where the hardware finds it */
 	enum vg_backing_state state;	/* vg_gpu.lock */
 	bool revoked;			/* vg_gpu.lock: the memory goes away or is gone */

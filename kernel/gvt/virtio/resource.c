@@ -280,6 +280,7 @@ u32 vg_resource_attach(struct vg_resource *res, struct mvgpu_range *range, unsig
 	kref_init(&backing->ref);
 	init_completion(&backing->off);
 	backing->num = num;
+	backing->len = len;
 	backing->res = res;
 	kref_get(&res->ref);
 	backing->detach = let_go_cmd(res, VG_DETACHES, GFP_KERNEL_ACCOUNT);
@@ -414,11 +415,14 @@ void vg_resources_drop(struct vg_vgpu *v)
 		forget(res);
 }
 
-static struct vg_cmd *transfer_cmd(struct vg_resource *res)
+/* All rows that the backing has */
+static struct vg_cmd *transfer_cmd(struct vg_resource *res, const struct vg_backing *backing)
 {
+	u64 rows = div_u64(backing->len, 4 * le32_to_cpu(res->picture.width));
 	const struct virtio_gpu_transfer_to_host_2d req = {
 		.hdr.type = cpu_to_le32(VIRTIO_GPU_CMD_TRANSFER_TO_HOST_2D),
-		.r.width = res->picture.width, .r.height = res->picture.height,
+		.r.width = res->picture.width,
+		.r.height = cpu_to_le32(min_t(u64, rows, le32_to_cpu(res->picture.height))),
 		.resource_id = cpu_to_le32(res->hw_id),
 	};
 
@@ -439,7 +443,7 @@ int vg_resources_replay(struct vg_vgpu *v, struct list_head *cmds)
 		if (backing)
 			ret = ret ?: vg_cmd_list(cmds, attach_cmd(backing));
 		if (backing && !res->is_blob)
-			ret = ret ?: vg_cmd_list(cmds, transfer_cmd(res));
+			ret = ret ?: vg_cmd_list(cmds, transfer_cmd(res, backing));
 		vg_backing_put(backing);
 	}
 	return ret;

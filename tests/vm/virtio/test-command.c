@@ -197,11 +197,16 @@ static void offsets(struct fixture *f)
 	for (i = 0; i < ARRAY_SIZE(offset); i++) {
 		transfer = transfer_req(ID, EDGE, EDGE);
 		transfer.offset = offset[i];
-		ANSWERS(g, "an offset beyond", transfer, ANY_ANSWER);
+		ANSWERS(g, "an offset beyond", transfer, BAD_PARAMETER);
 		transfer = transfer_req(ID, EDGE / 2, EDGE / 2);
 		transfer.r.x = EDGE / 4;
 		transfer.offset = offset[i];
-		ANSWERS(g, "an offset beyond, in parts", transfer, ANY_ANSWER);
+		ANSWERS(g, "an offset beyond, in parts", transfer,
+			offset[i] == 1 ? OK_NODATA : BAD_PARAMETER);
+		transfer = transfer_req(ID, 0, EDGE);
+		transfer.offset = offset[i];
+		ANSWERS(g, "an offset beyond, of nothing", transfer,
+			offset[i] == 1 ? OK_NODATA : BAD_PARAMETER);
 	}
 	close_intact(&b);
 }
