@@ -270,29 +270,21 @@ static void common_write(struct vg_transport *t, u32 offset, unsigned int size, 
 {
 	u32 reg = REG(offset, size);
 
-	switch (reg) {
-	case REG(VIRTIO_PCI_COMMON_DFSELECT, 4):
+	if (reg == REG(VIRTIO_PCI_COMMON_DFSELECT, 4))
 		t->device_select = val;
-		break;
-	case REG(VIRTIO_PCI_COMMON_GFSELECT, 4):
+	else if (reg == REG(VIRTIO_PCI_COMMON_GFSELECT, 4))
 		t->driver_select = val;
-		break;
-	case REG(VIRTIO_PCI_COMMON_GF, 4):
-		if (!(t->status & VIRTIO_CONFIG_S_FEATURES_OK) && t->driver_select <= 1)
-			set_half(&t->features, t->driver_select, val);
-		break;
-	case REG(VIRTIO_PCI_COMMON_MSIX, 2):
+	else if (reg == REG(VIRTIO_PCI_COMMON_GF, 4) &&
+		 !(t->status & VIRTIO_CONFIG_S_FEATURES_OK) && t->driver_select <= 1)
+		set_half(&t->features, t->driver_select, val);
+	else if (reg == REG(VIRTIO_PCI_COMMON_MSIX, 2))
 		t->config_vector = vector_of(val);
-		break;
-	case REG(VIRTIO_PCI_COMMON_STATUS, 1):
+	else if (reg == REG(VIRTIO_PCI_COMMON_STATUS, 1))
 		status_write(t, val);
-		break;
-	case REG(VIRTIO_PCI_COMMON_Q_SELECT, 2):
+	else if (reg == REG(VIRTIO_PCI_COMMON_Q_SELECT, 2))
 		t->queue_select = val;
-		break;
-	default:
+	else
 		queue_write(t, reg, val);
-	}
 }
 
 /* 4.1.4.4: the driver says where it notifies by where it writes */
