@@ -26,16 +26,6 @@ union req {
 	struct virtio_gpu_update_cursor cursor;
 };
 
-/* Fences are the guest's: what has been asked with one is answered with it, when it is done */
-static void copy_fence(struct virtio_gpu_ctrl_hdr *to, const struct virtio_gpu_ctrl_hdr *from)
-{
-	u32 flags = le32_to_cpu(from->flags) & VIRTIO_GPU_FLAG_FENCE;
-
-	to->flags = cpu_to_le32(flags);
-	to->fence_id = flags ? from->fence_id : 0;
-	to->ctx_id = flags ? from->ctx_id : 0;
-}
-
 /* Nothing is wrong with the guest's queue */
 static bool try_later(int ret)
 {
@@ -48,8 +38,10 @@ static int reply(struct vg_queue *q, struct vg_cmd *cmd)
 	u32 len = min_t(u64, cmd->resp_len, cmd->chain.in_len);
 	int ret;
 
-	if (len) {
-		copy_fence(cmd->resp, &cmd->hdr);
+	if (len) {	/* the fence is the guest's, and all before it is done */
+		cmd->resp->flags = cmd->hdr.flags;
+		cmd->resp->fence_id = cmd->hdr.fence_id;
+		cmd->resp->ctx_id = cmd->hdr.ctx_id;
 		ret = vg_chain_write(q, &cmd->chain, 0, cmd->resp, len);
 		if (ret)
 			return ret;
@@ -247,12 +239,17 @@ static int handle(struct vg_vgpu *v, struct vg_queue *q, unsigned int queue,
 		goto err_free;
 	cmd->guest = true;
 	cmd->hdr = req.hdr;
+	cmd->hdr.flags &= cpu_to_le32(VIRTIO_GPU_FLAG_FENCE);
+	if (!cmd->hdr.flags) {
+		cmd->hdr.fence_id = 0;
+		cmd->hdr.ctx_id = 0;
+	}
 	cmd->chain = *chain;
 	cmd->epoch = q->epoch;
 	cmd->seq = v->taken[queue]++;
 	cmd->came_back = cmd->res ? cmd->res->came_back : 0;
 	hdr = cmd->req;
-	hdr->flags = req.hdr.flags & cpu_to_le32(VIRTIO_GPU_FLAG_FENCE);
+	hdr->flags = cmd->hdr.flags;
 	vg_cmd_queue(cmd);
 	return 0;
 

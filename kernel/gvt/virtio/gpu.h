@@ -114,7 +114,7 @@ struct vg_cmd {
 	bool retried;			/* its memory had gone away */
 	u32 came_back;			/* vg_resource.came_back when it was taken */
 	struct vg_chain chain;		/* the guest's buffers */
-	struct virtio_gpu_ctrl_hdr hdr;	/* as the guest sent it */
+	struct virtio_gpu_ctrl_hdr hdr;	/* as the guest sent it, with its fence or none */
 	u32 epoch;			/* vg_queue.epoch when it was taken */
 	u32 seq;			/* its place among its queue's answers */
 	struct vg_resource *res;	/* what it is about, or NULL */
@@ -125,9 +125,8 @@ struct vg_cmd {
 	struct completion *waiter;	/* who waits for it and then frees it, or NULL */
 	u32 req_len, resp_len;
 	void *req;			/* what the hardware reads, kvmalloced */
-	struct scatterlist *sg;		/* where that is */
-	struct scatterlist sg_one;	/* @sg, where it is in one piece */
-	struct virtio_gpu_ctrl_hdr resp[];	/* what it answers */
+	struct virtio_gpu_ctrl_hdr *resp;	/* what it answers, behind this */
+	struct scatterlist sg[];	/* where @req is */
 };
 
 /* A head of a vGPU. What it shows is protected by vg_gpu.lock. Scanouts are blobs' or not. */

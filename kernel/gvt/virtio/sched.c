@@ -10,6 +10,7 @@
  */
 #include <linux/mm.h>
 #include <linux/moduleparam.h>
+#include <linux/overflow.h>
 #include <linux/rcupdate.h>
 #include <linux/slab.h>
 #include "gpu.h"
@@ -21,25 +22,23 @@
 struct vg_cmd *vg_cmd_alloc(struct vg_vgpu *v, u32 type, size_t req_len, size_t resp_len,
 			    gfp_t gfp)
 {
-	struct vg_cmd *cmd = kzalloc(sizeof(*cmd) + resp_len, gfp);
-	struct virtio_gpu_ctrl_hdr *hdr;
-	unsigned int pages, i;
+	struct virtio_gpu_ctrl_hdr *hdr = req_len < PAGE_SIZE ? kzalloc(req_len, gfp) :
+								kvzalloc(req_len, gfp);
+	unsigned int pages = is_vmalloc_addr(hdr) ? PFN_UP(req_len) : 0, i;
+	struct vg_cmd *cmd;
 
-	if (!cmd)
+	cmd = hdr ? kzalloc(struct_size(cmd, sg, pages ?: 1) + resp_len, gfp) : NULL;
+	if (!cmd) {
+		kvfree(hdr);
 		return NULL;
+	}
 	INIT_LIST_HEAD(&cmd->node);
-	hdr = req_len < PAGE_SIZE ? kzalloc(req_len, gfp) : kvzalloc(req_len, gfp);
-	pages = is_vmalloc_addr(hdr) ? PFN_UP(req_len) : 0;
 	cmd->v = v;
 	cmd->queue = resp_len ? VG_CONTROLQ : VG_CURSORQ;	/* where nothing is answered */
 	cmd->req = hdr;
 	cmd->req_len = req_len;
+	cmd->resp = (void *)&cmd->sg[pages ?: 1];
 	cmd->resp_len = resp_len;
-	cmd->sg = pages ? kmalloc_array(pages, sizeof(*cmd->sg), gfp) : &cmd->sg_one;
-	if (!hdr || !cmd->sg) {
-		vg_cmd_free(cmd);
-		return NULL;
-	}
 	hdr->type = cpu_to_le32(type);
 	sg_init_table(cmd->sg, pages ?: 1);
 	if (!pages)
@@ -87,8 +86,6 @@ void vg_cmd_free(struct vg_cmd *cmd)
 	if (cmd->res)
 		vg_resource_put(cmd->res);
 	kvfree(cmd->chain.range);
-	if (cmd->sg != &cmd->sg_one)
-		kfree(cmd->sg);
 	kvfree(cmd->req);
 	kfree(cmd);
 }
