@@ -124,6 +124,28 @@ static void idle(void **state)
 	stop_two();
 }
 
+/* Nor has who always has one command, which takes no time: it takes 50 ms from the other */
+static void leisure(void **state)
+{
+	unsigned int i;
+
+	start_two(100);
+	blank(&one, 2000);
+	blank(&two, 1);
+	for (i = 0; i < 1000; i++) {
+		if (hw_next(&hw.q[VG_CONTROLQ])->cmd->v == &two)
+			blank(&two, 1);
+		else
+			shim_advance(MS);
+		assert_int_equal(hw_run(VG_CONTROLQ, 1), 1);
+	}
+	assert_int_not_equal(two.pending, 0);
+	blank(&two, 300);
+	assert_in_range(share(150), 85, 110);
+	assert_in_range(share(40), 17, 23);
+	stop_two();
+}
+
 /* ---- hangs ---- */
 
 /* The hardware has two commands, and takes its time */
@@ -338,6 +360,7 @@ int main(void)
 		cmocka_unit_test(sizes),
 		cmocka_unit_test(large),
 		cmocka_unit_test(idle),
+		cmocka_unit_test(leisure),
 		cmocka_unit_test(hang),
 		cmocka_unit_test(suspend),
 		cmocka_unit_test(forgiven),

@@ -5,8 +5,8 @@
  * Weighted fair queueing by the hardware's time. A vGPU pays for a command when it is
  * submitted, by what its commands have taken so far, and settles when it is executed. The
  * one that has had the least for its weight is next; one that was idle starts where the
- * others are. Few commands are with the hardware at once, and fewer large ones, so that
- * whoever comes has not long to wait.
+ * others are, and one that wants little saves up no more than CREDIT. Few commands are with
+ * the hardware at once, and fewer large ones, so that whoever comes has not long to wait.
  */
 #include <linux/mm.h>
 #include <linux/moduleparam.h>
@@ -17,6 +17,7 @@
 
 #define WEIGHT_UNIT	100
 #define HANG_TIME	(5 * HZ)
+#define CREDIT		(NSEC_PER_SEC / 20)
 
 /* @gfp may have __GFP_NOFAIL if @req_len is below a page. NULL without memory; may sleep. */
 struct vg_cmd *vg_cmd_alloc(struct vg_vgpu *v, u32 type, size_t req_len, size_t resp_len,
@@ -295,8 +296,10 @@ static struct vg_cmd *pick(struct vg_gpu *gpu)
 
 static void add_pending(struct vg_vgpu *v)
 {
-	if (!v->pending++)
-		v->vtime = max(v->vtime, v->gpu->vtime);
+	u64 credit = v->pending++ ? min(v->gpu->vtime, price(v, CREDIT)) : 0;
+
+	if (list_empty(&v->waiting))
+		v->vtime = max(v->vtime, v->gpu->vtime - credit);
 }
 
 static void add_waiting(struct vg_cmd *cmd, bool first)
