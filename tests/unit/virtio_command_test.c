@@ -94,6 +94,9 @@ static void nonsense(void **state)
 	assert_int_equal(ask(put_create(1, 1, 1)), ERR(INVALID_RESOURCE_ID));
 	assert_int_equal(ask(put_create(2, 0, 1)), ERR(INVALID_PARAMETER));
 	assert_int_equal(ask(put_create(2, UINT_MAX, UINT_MAX)), ERR(INVALID_PARAMETER));
+	assert_int_equal(ask(put_create(2, 1u << 31, 1u << 31)), ERR(INVALID_PARAMETER));
+	assert_int_equal(ask(put_create(2, 1, VG_MAX_EDGE + 1)), ERR(INVALID_PARAMETER));
+	assert_int_equal(ask(put_create(2, VG_MAX_EDGE + 1, 1)), ERR(INVALID_PARAMETER));
 	assert_int_equal(ask(put(&create, sizeof(create))), ERR(INVALID_PARAMETER));
 	assert_int_equal(ask(put(&create, sizeof(create) - 1)), ERR(UNSPEC));
 	assert_int_equal(ask(put_attach(2, PICTURE, 1)), ERR(INVALID_RESOURCE_ID));
@@ -115,6 +118,8 @@ static void nonsense(void **state)
 	assert_int_equal(ask(put_simple(CMD(RESOURCE_DETACH_BACKING), 1)),
 			 ERR(INVALID_RESOURCE_ID));
 	assert_int_equal(ask(put_attach(1, NOWHERE, 1)), ERR(UNSPEC));
+	assert_ok(put_create(2, 1, VG_MAX_EDGE));
+	assert_ok(put_create(3, VG_MAX_EDGE, 1));
 	stop();
 }
 

@@ -41,6 +41,7 @@
 #define VG_DEPTH		4	/* commands that the hardware has at once */
 #define VG_BYTES		SZ_16M	/* and no more if it has so much to read */
 #define VG_MAX_ENTRIES		16384	/* of a backing, as QEMU has it */
+#define VG_MAX_EDGE		16384	/* of a picture: the VMM walks the entries for each row */
 /* Quotas of a vGPU, beside its type's memory */
 #define VG_MAX_RESOURCES	16384
 #define VG_MAX_RANGES		(4 * VG_MAX_ENTRIES)

@@ -9,7 +9,6 @@
  * A blob is created with its backing and goes with it: hardware may show the memory of one
  * that was only detached, and may not show it again when it is attached (QEMU does both).
  */
-#include <linux/overflow.h>
 #include <linux/slab.h>
 #include "gpu.h"
 
@@ -177,11 +176,11 @@ u32 vg_resource_create(struct vg_vgpu *v, const struct virtio_gpu_resource_creat
 		       struct vg_cmd **cmd)
 {
 	struct vg_resource *res, as = { .picture = *req };
-	u64 width = le32_to_cpu(req->width), height = le32_to_cpu(req->height);
-	u32 error;
+	u32 width = le32_to_cpu(req->width), height = le32_to_cpu(req->height), error;
 
-	if (!vg_display_fourcc(le32_to_cpu(req->format)) ||
-	    check_mul_overflow(width * 4, height, &as.size) || !as.size)
+	as.size = 4ull * width * height;
+	if (!vg_display_fourcc(le32_to_cpu(req->format)) || !as.size ||
+	    width > VG_MAX_EDGE || height > VG_MAX_EDGE)
 		return VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
 	error = resource_add(v, le32_to_cpu(req->resource_id), &as, &res);
 	if (error)
