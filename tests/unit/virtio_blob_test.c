@@ -317,6 +317,41 @@ static void blob_revoked(void **state)
 	stop();
 }
 
+static void show_cursor(u32 id)
+{
+	put_cursor(0, id);
+	guest_notify(VG_CURSORQ);
+	run();
+}
+
+/* What QEMU 7.2 would look for in vain is no cursor, nor becomes the backing of one */
+static void blob_cursor(void **state)
+{
+	unsigned int i;
+
+	(void)state;
+	start_with(3, BLOB);
+	assert_ok(put_create_blob(1, PICTURE + 40, BLOB_SIZE));
+	assert_ok(put_create_blob(2, PICTURE, BLOB_SIZE + 40));
+	assert_ok(put_create_blob(3, 0x20000, SZ_64K + PAGE_SIZE));
+	for (i = 1; i <= 3; i++)
+		show_cursor(i);
+	assert_int_equal(guest_get(GUEST_USED(VG_CURSORQ) + 2, 2), 3);
+	assert_int_equal(hw.cursor[1], 0);
+	assert_ok(put_create_blob(4, PICTURE, SZ_64K));
+	show_cursor(4);
+	assert_int_equal(hw.cursor[1], resource(4)->hw_id);
+	for (i = 1; i <= 4; i++)
+		assert_ok(put_simple(CMD(RESOURCE_DETACH_BACKING), i));
+	assert_int_equal(ask(put_attach(4, PICTURE + 40, BLOB_SIZE)), ERR(INVALID_PARAMETER));
+	assert_int_equal(ask(put_attach(4, 0x20000, SZ_64K + PAGE_SIZE)), ERR(INVALID_PARAMETER));
+	assert_ok(put_attach(1, PICTURE + 40, BLOB_SIZE));
+	assert_ok(put_attach(4, PICTURE, BLOB_SIZE));
+	show_cursor(4);
+	assert_int_equal(hw.cursor[1], resource(4)->hw_id);
+	stop();
+}
+
 /* Another one's scanout that waits is not undone by a blob that comes back */
 static void blob_flip(void **state)
 {
@@ -447,6 +482,7 @@ int main(void)
 		cmocka_unit_test(blob),
 		cmocka_unit_test(blob_nonsense),
 		cmocka_unit_test(blob_revoked),
+		cmocka_unit_test(blob_cursor),
 		cmocka_unit_test(blob_flip),
 		cmocka_unit_test(blob_retry),
 		cmocka_unit_test(blob_recovery),

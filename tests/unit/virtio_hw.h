@@ -230,15 +230,26 @@ static inline u32 hw_scan_out(const struct virtio_gpu_set_scanout_blob *req)
 	return VIRTIO_GPU_RESP_OK_NODATA;
 }
 
-/* The cursor queue overtakes the other one: what is gone when it comes is no picture */
+/*
+ * The cursor queue overtakes the other one: what is gone when it comes is no picture. As QEMU
+ * 7.2, it dies of a blob whose pieces are no pages, or too many.
+ */
 static inline u32 hw_cursor(const struct virtio_gpu_update_cursor *req)
 {
-	u32 *head = hw_head(hw.cursor, req->pos.scanout_id);
+	u32 *head = hw_head(hw.cursor, req->pos.scanout_id), i;
+	const struct hw_res *res = &hw.res[req->resource_id];
+	u64 len = 0;
 
 	if (req->resource_id >= HW_IDS)
 		shim_bug("a cursor from resource %u", req->resource_id);
-	if (req->hdr.type == VIRTIO_GPU_CMD_UPDATE_CURSOR)
-		*head = hw.res[req->resource_id].known == HW_THERE ? req->resource_id : 0;
+	if (req->hdr.type != VIRTIO_GPU_CMD_UPDATE_CURSOR)
+		return VIRTIO_GPU_RESP_OK_NODATA;
+	for (i = 0; res->blob && i < res->num; i++) {
+		len += res->entry[i].length;
+		if ((res->entry[i].addr | res->entry[i].length) & ~PAGE_MASK || len > SZ_64K)
+			shim_bug("the hardware dies of a cursor from blob %u", req->resource_id);
+	}
+	*head = hw.res[req->resource_id].known == HW_THERE ? req->resource_id : 0;
 	return VIRTIO_GPU_RESP_OK_NODATA;
 }
 

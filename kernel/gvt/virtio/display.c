@@ -126,7 +126,8 @@ struct vg_cmd *vg_display_cursor(struct vg_vgpu *v, struct virtio_gpu_update_cur
 	struct vg_resource *res = NULL;
 
 	if ((req->hdr.type != cpu_to_le32(VIRTIO_GPU_CMD_UPDATE_CURSOR) && !moves) ||
-	    head >= v->num_heads || (id && vg_resource_use(v, id, req->hdr.type, &res) && !moves))
+	    head >= v->num_heads ||
+	    (id && (vg_resource_use(v, id, req->hdr.type, &res) || !res->may_point) && !moves))
 		return NULL;
 	head = array_index_nospec(head, VG_MAX_HEADS);
 	req->pos.scanout_id = cpu_to_le32(mvgpu_head(v->vgpu, head));

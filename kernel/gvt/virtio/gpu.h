@@ -67,6 +67,7 @@ struct vg_backing {
 	struct mvgpu_range *range;	/* the memory as the guest named it */
 	unsigned int num;
 	u64 len;			/* bytes */
+	bool may_point;			/* few and whole pages, where QEMU 7.2 sees a cursor */
 	struct mvgpu_mapping *mapping;	/* and where the hardware finds it */
 	enum vg_backing_state state;	/* vg_gpu.lock */
 	bool revoked;			/* vg_gpu.lock: the memory goes away or is gone */
@@ -89,6 +90,7 @@ struct vg_resource {
 		struct virtio_gpu_resource_create_blob blob;
 	};
 	bool is_blob;
+	bool may_point;			/* it can be a cursor, whatever backing it will have */
 	u64 size;			/* bytes of the hardware's memory */
 	struct vg_backing *backing;	/* vg_transport.lock: what the guest has attached */
 	u32 came_back;			/* vg_transport.lock: counts revoked memory's returns */

@@ -9,6 +9,7 @@
  * A blob is created with its backing and goes with it: hardware may show the memory of one
  * that was only detached, and may not show it again when it is attached (QEMU does both).
  */
+#include <linux/mm.h>
 #include <linux/slab.h>
 #include "gpu.h"
 
@@ -175,7 +176,7 @@ static u32 resource_add(struct vg_vgpu *v, u32 id, const struct vg_resource *as,
 u32 vg_resource_create(struct vg_vgpu *v, const struct virtio_gpu_resource_create_2d *req,
 		       struct vg_cmd **cmd)
 {
-	struct vg_resource *res, as = { .picture = *req };
+	struct vg_resource *res, as = { .picture = *req, .may_point = true };
 	u32 width = le32_to_cpu(req->width), height = le32_to_cpu(req->height), error;
 
 	as.size = 4ull * width * height;
@@ -232,24 +233,28 @@ static struct vg_cmd *attach_cmd(struct vg_backing *backing)
 /* Where the hardware finds the memory, in few enough pieces. 0 or VIRTIO_GPU_RESP_ERR_*. */
 static u32 backing_map(struct vg_backing *backing, const struct mvgpu_range *range)
 {
+	const struct vg_resource *res = backing->res;
 	struct mvgpu_mapping *mapping;
 	const struct mvgpu_segment *seg;
 	unsigned int i, n;
 
-	mapping = mvgpu_map(backing->res->v->vgpu, range, backing->num, DMA_TO_DEVICE,
+	mapping = mvgpu_map(res->v->vgpu, range, backing->num, DMA_TO_DEVICE,
 			    backing_revoke, backing);
 	if (IS_ERR(mapping))
 		return PTR_ERR(mapping) == -ENOMEM ? VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY :
 						     VIRTIO_GPU_RESP_ERR_UNSPEC;
 	backing->mapping = mapping;
 	seg = mvgpu_mapping_segments(mapping, &n);
+	backing->may_point = backing->len <= SZ_64K;
 	for (i = 0; i < n && seg[i].len <= U32_MAX; i++)
-		;
+		backing->may_point &= IS_ALIGNED(seg[i].addr | seg[i].len, PAGE_SIZE);
+	if (res->is_blob && res->may_point && !backing->may_point)
+		return VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
 	if (i == n && n <= VG_MAX_ENTRIES)
 		return 0;
-	dev_notice_ratelimited(mvgpu_dev(backing->res->v->vgpu),
+	dev_notice_ratelimited(mvgpu_dev(res->v->vgpu),
 			       "resource %u: its backing has %u pieces, the GPU takes %u\n",
-			       backing->res->id, n, VG_MAX_ENTRIES);
+			       res->id, n, VG_MAX_ENTRIES);
 	return VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY;
 }
 
@@ -313,6 +318,8 @@ u32 vg_resource_create_blob(struct vg_vgpu *v, const struct virtio_gpu_resource_
 	error = vg_resource_attach(res, range, le32_to_cpu(req->nr_entries), cmd);
 	if (error)
 		forget(res);
+	else
+		res->may_point = res->backing->may_point;
 	return error;
 }
 
