@@ -148,13 +148,18 @@ static inline unsigned int put_pieces(u32 id, u32 n)
 	return put_list(id, n, 1, 2);
 }
 
-static inline void put_cursor(u32 head, u32 id)
+static inline void put_pointer(u32 type, u32 head, u32 id)
 {
 	const struct virtio_gpu_update_cursor req = {
-		.hdr.type = CMD(UPDATE_CURSOR), .pos.scanout_id = head, .resource_id = id,
+		.hdr.type = type, .pos.scanout_id = head, .resource_id = id,
 	};
 
 	guest_cmd(VG_CURSORQ, &req, sizeof(req), 0);
+}
+
+static inline void put_cursor(u32 head, u32 id)
+{
+	put_pointer(CMD(UPDATE_CURSOR), head, id);
 }
 
 /* ---- answers ---- */

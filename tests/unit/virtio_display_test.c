@@ -188,6 +188,46 @@ static void plane(void **state)
 	stop();
 }
 
+static void point(u32 type, u32 head, u32 id)
+{
+	put_pointer(type, head, id);
+	guest_notify(VG_CURSORQ);
+	run();
+}
+
+/* The hardware goes on with its copy, until it is told not to: by whoever has the head last */
+static void cursor(void **state)
+{
+	unsigned int i;
+
+	start(3);
+	picture(1);
+	for (i = 0; i < 2; i++)
+		point(CMD(UPDATE_CURSOR), i, 1);
+	point(CMD(MOVE_CURSOR), 0, 1);
+	assert_ok(put_simple(CMD(RESOURCE_UNREF), 1));
+	assert_int_not_equal(hw.cursor[1], 0);
+	assert_int_not_equal(hw.cursor[2], 0);
+	point(CMD(MOVE_CURSOR), 1, 0);
+	assert_int_equal(hw.cursor[2], 0);
+	hw_at_once(true);
+	guest_drive();
+	assert_int_equal(hw.cursor[1], 0);
+	hw_at_once(false);
+
+	/* told again, whether the head shows anything else or not, if it is there */
+	picture(1);
+	for (i = 0; i < 2; i++)
+		point(CMD(UPDATE_CURSOR), i, 1);
+	point(CMD(MOVE_CURSOR), 1, 0);
+	hw_restart(false);
+	run();
+	assert_int_not_equal(hw.cursor[1], 0);
+	assert_int_equal(hw.cursor[2], 0);
+	stop();
+	assert_int_equal(hw.cursor[1], 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -196,6 +236,7 @@ int main(void)
 		cmocka_unit_test(together),
 		cmocka_unit_test(asked_again),
 		cmocka_unit_test(plane),
+		cmocka_unit_test(cursor),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

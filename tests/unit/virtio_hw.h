@@ -85,7 +85,8 @@ static struct {
 	struct hw_res res[HW_IDS];
 	unsigned int num_res;		/* that are there */
 	u8 uuids;			/* it has given out; the last one has this in all bytes */
-	u32 scanout[HW_SCANOUTS], cursor[HW_SCANOUTS];	/* ids */
+	u32 scanout[HW_SCANOUTS];	/* ids */
+	u32 cursor[HW_SCANOUTS];	/* ids of what was copied, which may be gone */
 	unsigned int executed;		/* from the control queue */
 	u64 fence;			/* id of the last one with a fence */
 	struct { u32 type, id; const struct vg_vgpu *v; } log[HW_LOG];
@@ -129,12 +130,9 @@ static inline void hw_forget(u32 id, enum hw_known known)
 	hw_detach(&hw.res[id]);
 	hw.num_res -= hw.res[id].known == HW_THERE;
 	hw.res[id].known = known;
-	for (i = 0; i < HW_SCANOUTS; i++) {
+	for (i = 0; i < HW_SCANOUTS; i++)
 		if (hw.scanout[i] == id)
 			hw.scanout[i] = 0;
-		if (hw.cursor[i] == id)
-			hw.cursor[i] = 0;
-	}
 }
 
 static inline bool hw_reaches(const struct hw_res *res)
@@ -242,6 +240,8 @@ static inline u32 hw_cursor(const struct virtio_gpu_update_cursor *req)
 
 	if (req->resource_id >= HW_IDS)
 		shim_bug("a cursor from resource %u", req->resource_id);
+	if (!req->resource_id)
+		*head = 0;
 	if (req->hdr.type != VIRTIO_GPU_CMD_UPDATE_CURSOR)
 		return VIRTIO_GPU_RESP_OK_NODATA;
 	for (i = 0; res->blob && i < res->num; i++) {
@@ -460,6 +460,7 @@ static inline void hw_off(void)
 	for (i = 0; i < HW_IDS && hw.num_res; i++)
 		if (hw.res[i].known == HW_THERE)
 			hw_forget(i, HW_LOST);
+	memset(hw.cursor, 0, sizeof(hw.cursor));
 	pthread_mutex_unlock(&hw.lock);
 }
 

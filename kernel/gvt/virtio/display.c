@@ -150,7 +150,7 @@ void vg_display_off(struct vg_vgpu *v)
 	for (i = 0; i < v->num_heads; i++) {
 		no_cursor.pos.scanout_id = cpu_to_le32(mvgpu_head(v->vgpu, i));
 		blank.scanout_id = no_cursor.pos.scanout_id;
-		if (v->head[i].cursor_res)
+		if (v->head[i].cursor_on)
 			vg_cmd_queue(head_cmd(v, i, &no_cursor, NULL, gfp));
 		if (v->head[i].res)
 			vg_cmd_queue(head_cmd(v, i, &blank, NULL, gfp));
@@ -193,11 +193,11 @@ int vg_display_replay(struct vg_vgpu *v, struct list_head *cmds)
 	int ret = 0;
 
 	for (i = 0; i < v->num_heads; i++, head++) {
-		if (!head->res)
-			continue;
-		ret = ret ?: vg_cmd_list(cmds, head_cmd(v, i, &head->scanout, head->res, gfp)) ?:
-			     vg_cmd_list(cmds, flush_cmd(head->res, head->scanout.r));
-		if (head->cursor_res)
+		if (head->res)
+			ret = ret ?: vg_cmd_list(cmds, head_cmd(v, i, &head->scanout, head->res,
+								gfp)) ?:
+				     vg_cmd_list(cmds, flush_cmd(head->res, head->scanout.r));
+		if (head->cursor_on && head->cursor_res)
 			ret = ret ?: vg_cmd_list(cmds, head_cmd(v, i, &head->cursor,
 								head->cursor_res, gfp));
 	}

@@ -139,7 +139,8 @@ struct vg_head {
 	struct virtio_gpu_set_scanout_blob scanout;	/* the last one executed */
 	struct vg_resource *res;	/* what it shows, or NULL */
 	struct virtio_gpu_update_cursor cursor;	/* the last one, its position kept up */
-	struct vg_resource *cursor_res;	/* the cursor, or NULL */
+	struct vg_resource *cursor_res;	/* what the cursor was copied from, NULL if it has gone */
+	bool cursor_on;			/* it is shown, with or without that */
 };
 
 /* A vGPU */

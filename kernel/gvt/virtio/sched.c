@@ -233,6 +233,7 @@ static void point(struct vg_head *head, struct vg_cmd *cmd)
 {
 	const struct virtio_gpu_update_cursor *req = cmd->req;
 
+	head->cursor_on = !!req->resource_id;
 	if (req->hdr.type == cpu_to_le32(VIRTIO_GPU_CMD_MOVE_CURSOR)) {
 		head->cursor.pos = req->pos;
 		return;
