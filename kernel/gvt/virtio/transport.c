@@ -44,11 +44,6 @@ enum { AREA_COMMON, AREA_ISR, AREA_DEVICE, AREA_NOTIFY, NUM_AREAS };
 #define REG(offset, size)	((offset) << 3 | (size))
 #define UPPER_HALF		REG(4, 0)	/* every lower half is at a multiple of 8 */
 
-static bool negotiated(const struct vg_transport *t, unsigned int feature)
-{
-	return t->status & VIRTIO_CONFIG_S_FEATURES_OK && t->features & BIT_ULL(feature);
-}
-
 static void queue_power_on(struct vg_queue *q)
 {
 	vg_queue_disable(q);
@@ -222,7 +217,7 @@ static void queue_enable(struct vg_transport *t, struct vg_queue *q)
 	if ((t->status & (VIRTIO_CONFIG_S_FEATURES_OK | VIRTIO_CONFIG_S_NEEDS_RESET)) !=
 	    VIRTIO_CONFIG_S_FEATURES_OK)
 		return;
-	if (vg_queue_enable(q, t->vgpu, negotiated(t, VIRTIO_RING_F_EVENT_IDX)))
+	if (vg_queue_enable(q, t->vgpu, t->features & BIT_ULL(VIRTIO_RING_F_EVENT_IDX)))
 		vg_transport_broken(t, "it has put a queue where none can be");
 }
 
@@ -237,7 +232,7 @@ static void queue_write(struct vg_transport *t, u32 reg, u32 val)
 	if (reg == REG(VIRTIO_PCI_COMMON_Q_MSIX, 2))
 		q->vector = vector_of(val);
 	else if (reg == REG(VIRTIO_PCI_COMMON_Q_RESET, 2) && val == 1 &&
-		 negotiated(t, VIRTIO_F_RING_RESET))
+		 t->features & BIT_ULL(VIRTIO_F_RING_RESET))
 		queue_power_on(q);	/* 2.6.1: as after a reset of the device */
 	else if (q->enabled)	/* where and how large it is stays, while it is used */
 		return;
