@@ -81,6 +81,7 @@ static struct {
 	u32 refuse;			/* how to answer: VIRTIO_GPU_RESP_ERR_* or HW_SHORT */
 	unsigned int fail_add;		/* the nth buffer is not taken */
 	unsigned int fail_find;		/* the nth time, there are no queues */
+	unsigned int late;		/* commands that it executes when it is to be reset */
 	unsigned int resets;
 	struct hw_res res[HW_IDS];
 	unsigned int num_res;		/* that are there */
@@ -606,6 +607,8 @@ void virtio_reset_device(struct virtio_device *vdev)
 	shim_might_sleep("virtio_reset_device()");
 	if (!pci_device_is_present(to_pci_dev(vdev->dev.parent)))
 		shim_bug("hardware that is gone is reset");
+	hw_run(VG_CONTROLQ, hw.late);
+	hw.late = 0;
 	hw.resets++;
 	hw_off();
 }

@@ -175,6 +175,25 @@ static void hang(void **state)
 	stop();
 }
 
+/* It is executed just before the reset: whoever comes next is not to blame */
+static void late(void **state)
+{
+	unsigned int at;
+
+	start_two(100);
+	at = put_create(1, 64, 64);
+	go();
+	blank(&two, 1);
+	hw.late = 1;
+	hw_restart(true);
+	run();
+	assert_int_equal(answer(at), OK);
+	assert_int_equal(one.strikes, 0);
+	assert_int_equal(two.strikes, 0);
+	assert_int_equal(gpu->silent, 0);
+	stop_two();
+}
+
 /* The host is suspended under what takes its time: that is no hang, nor is the pause */
 static void suspend(void **state)
 {
@@ -362,6 +381,7 @@ int main(void)
 		cmocka_unit_test(idle),
 		cmocka_unit_test(leisure),
 		cmocka_unit_test(hang),
+		cmocka_unit_test(late),
 		cmocka_unit_test(suspend),
 		cmocka_unit_test(forgiven),
 		cmocka_unit_test(strikes),

@@ -140,7 +140,7 @@ static void give_up(struct vg_gpu *gpu)
 static int vg_freeze(struct virtio_device *vdev)
 {
 	struct vg_gpu *gpu = vdev->priv;
-	bool hung = vg_sched_stop(gpu, HZ / 2);
+	struct vg_cmd *hung = vg_sched_stop(gpu, HZ / 2);
 
 	virtio_reset_device(vdev);
 	vg_sched_requeue(gpu, hung);

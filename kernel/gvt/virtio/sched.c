@@ -601,14 +601,18 @@ void vg_cmd_unpop_done(struct vg_cmd *cmd)
 	spin_unlock_irq(&v->gpu->lock);
 }
 
-/* Give the hardware nothing more. Returns whether it has hung, for @limit jiffies. */
-bool vg_sched_stop(struct vg_gpu *gpu, unsigned long limit)
+/*
+ * Give the hardware nothing more. Returns the command that it has hung on, for @limit jiffies,
+ * or NULL; it may still be executed, and freed.
+ */
+struct vg_cmd *vg_sched_stop(struct vg_gpu *gpu, unsigned long limit)
 {
-	bool hung;
+	struct vg_cmd *hung = NULL;
 
 	spin_lock_irq(&gpu->lock);
-	hung = gpu->recovering && gpu->num_running &&
-	       ktime_to_ns(ktime_sub(ktime_get(), gpu->oldest_since)) >= jiffies_to_nsecs(limit);
+	if (gpu->recovering &&
+	    ktime_to_ns(ktime_sub(ktime_get(), gpu->oldest_since)) >= jiffies_to_nsecs(limit))
+		hung = list_first_entry_or_null(&gpu->running, struct vg_cmd, node);
 	gpu->stopped = true;
 	spin_unlock_irq(&gpu->lock);
 	return hung;
@@ -648,10 +652,10 @@ static void strike(struct vg_vgpu *v)
 
 /*
  * The hardware has been reset: what it had waits again. What it knew of backings it has
- * forgotten: the memory is out of its reach. If it @hung, the command that it has had for
- * longest fails.
+ * forgotten: the memory is out of its reach. The command that it @hung on, if it still had
+ * that, fails.
  */
-void vg_sched_requeue(struct vg_gpu *gpu, bool hung)
+void vg_sched_requeue(struct vg_gpu *gpu, const struct vg_cmd *hung)
 {
 	struct vg_cmd *cmd, *next;
 	struct vg_resource *res;
@@ -660,7 +664,7 @@ void vg_sched_requeue(struct vg_gpu *gpu, bool hung)
 	spin_lock_irq(&gpu->lock);
 	take_back(gpu);
 	cmd = list_first_entry_or_null(&gpu->running, struct vg_cmd, node);
-	if (hung && cmd) {
+	if (cmd && cmd == hung) {
 		gpu->silent++;
 		strike(cmd->v);
 		retire(gpu, cmd);
