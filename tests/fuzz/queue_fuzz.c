@@ -21,9 +21,9 @@ static void set_up(struct fuzz_input *in)
 
 	vg_queue_disable(&q);
 	q.size = 1 << (kind & 15) % 9;
-	q.desc = fuzz_int(in, 2);
-	q.driver = fuzz_int(in, 2);
-	q.device = fuzz_int(in, 2);
+	q.addr[VG_DESC] = fuzz_int(in, 2);
+	q.addr[VG_AVAIL] = fuzz_int(in, 2);
+	q.addr[VG_USED] = fuzz_int(in, 2);
 	ret = vg_queue_enable(&q, &vgpu, kind & 16);
 	fuzz_check(q.enabled == !ret);
 }
@@ -65,9 +65,9 @@ static void add(u16 head)
 
 	if (!q.enabled || fuzz_gone)
 		return;
-	idx = guest_get(q.driver + 2, 2);
-	guest_put(q.driver + 4 + idx % q.size * 2, head, 2);
-	guest_put(q.driver + 2, idx + 1, 2);
+	idx = guest_get(q.addr[VG_AVAIL] + 2, 2);
+	guest_put(q.addr[VG_AVAIL] + 4 + idx % q.size * 2, head, 2);
+	guest_put(q.addr[VG_AVAIL] + 2, idx + 1, 2);
 }
 
 static void step(struct fuzz_input *in)

@@ -14,9 +14,9 @@ static void start(u16 size, bool event_idx)
 	guest_start();
 	memset(&q, 0, sizeof(q));
 	q.size = size;
-	q.desc = DESC;
-	q.driver = AVAIL;
-	q.device = USED;
+	q.addr[VG_DESC] = DESC;
+	q.addr[VG_AVAIL] = AVAIL;
+	q.addr[VG_USED] = USED;
 	assert_int_equal(vg_queue_enable(&q, &vgpu, event_idx), 0);
 }
 
@@ -396,17 +396,17 @@ static void places(void **state)
 	start(8, false);
 	for (i = 0; i < ARRAY_SIZE(place); i++) {
 		vg_queue_disable(&q);
-		q.desc = place[i].desc;
-		q.driver = place[i].avail;
-		q.device = place[i].used;
+		q.addr[VG_DESC] = place[i].desc;
+		q.addr[VG_AVAIL] = place[i].avail;
+		q.addr[VG_USED] = place[i].used;
 		if (vg_queue_enable(&q, &vgpu, true) != place[i].ret)
 			fail_msg("place %u", i);
 		assert_int_equal(q.enabled, !place[i].ret);
 	}
 	vg_queue_disable(&q);
-	q.desc = DESC;
-	q.driver = AVAIL;
-	q.device = USED;
+	q.addr[VG_DESC] = DESC;
+	q.addr[VG_AVAIL] = AVAIL;
+	q.addr[VG_USED] = USED;
 	for (i = 1; i <= 4; i++) {
 		shim_fail_alloc(i);
 		assert_int_equal(vg_queue_enable(&q, &vgpu, true), -ENOMEM);
@@ -428,7 +428,7 @@ static void missing(void **state)
 		start(8, part & 1);
 		guest_desc(DESC, 0, DATA, 8, 0, 0);
 		vg_queue_disable(&q);
-		*(part == 0 ? &q.desc : part == 1 ? &q.driver : &q.device) = NOWHERE;
+		q.addr[part] = NOWHERE;
 		assert_int_equal(vg_queue_enable(&q, &vgpu, false), 0);
 		guest_add(&q, 0);
 		assert_int_equal(vg_queue_pop(&q, &c), -EFAULT);
@@ -441,7 +441,7 @@ static void missing(void **state)
 	start(8, true);
 	shim_vmm_map(NOWHERE, 1, 1, IOMMU_READ);
 	vg_queue_disable(&q);
-	q.device = NOWHERE;
+	q.addr[VG_USED] = NOWHERE;
 	assert_int_equal(vg_queue_enable(&q, &vgpu, true), 0);
 	assert_int_equal(vg_queue_push(&q, 0, 0), -EPERM);
 	assert_int_equal(vg_queue_listen(&q), -EPERM);

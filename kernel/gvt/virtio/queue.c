@@ -21,27 +21,25 @@
 #include <asm/barrier.h>
 #include "transport.h"
 
-/* Whether a part of the queue can be at @addr: 2.7, "alignment" */
-static bool fits(u64 addr, size_t size, unsigned int align)
-{
-	return IS_ALIGNED(addr, align) && addr + size - 1 >= addr;
-}
-
 /*
  * Begin to use a queue that the guest has set up. 0, -EINVAL if it can't be where the guest
  * says it is, -ENOMEM. Whether there is memory at these addresses shows when it is used.
  */
 int vg_queue_enable(struct vg_queue *q, struct mvgpu *vgpu, bool event_idx)
 {
-	size_t desc = q->size * sizeof(struct vring_desc);
-	size_t avail = sizeof(struct vring_avail) + (q->size + 1) * sizeof(__le16);
-	size_t used = sizeof(struct vring_used) + q->size * sizeof(struct vring_used_elem) +
-		      sizeof(__le16);
+	const struct { size_t size, align; } part[] = {	/* 2.7, "alignment" */
+		{ q->size * sizeof(struct vring_desc), VRING_DESC_ALIGN_SIZE },
+		{ (3 + q->size) * sizeof(__le16), VRING_AVAIL_ALIGN_SIZE },
+		{ 3 * sizeof(__le16) + q->size * sizeof(struct vring_used_elem),
+		  VRING_USED_ALIGN_SIZE },
+	};
+	unsigned int i;
+	int ret;
 
-	if (!fits(q->desc, desc, VRING_DESC_ALIGN_SIZE) ||
-	    !fits(q->driver, avail, VRING_AVAIL_ALIGN_SIZE) ||
-	    !fits(q->device, used, VRING_USED_ALIGN_SIZE))
-		return -EINVAL;
+	for (i = 0; i < VG_NUM_PARTS; i++)
+		if (!IS_ALIGNED(q->addr[i], part[i].align) ||
+		    q->addr[i] + part[i].size - 1 < q->addr[i])
+			return -EINVAL;
 	q->vgpu = vgpu;
 	q->event_idx = event_idx;
 	q->quiet = false;
@@ -49,14 +47,16 @@ int vg_queue_enable(struct vg_queue *q, struct mvgpu *vgpu, bool event_idx)
 	q->used_idx = 0;
 	q->signalled = 0;
 	q->scratch = kvmalloc_array(2 * VG_CHAIN_MAX, sizeof(*q->scratch), GFP_KERNEL_ACCOUNT);
-	q->desc_win = mvgpu_window_open(vgpu, q->desc, desc, DMA_TO_DEVICE);
-	q->avail_win = mvgpu_window_open(vgpu, q->driver, avail, DMA_TO_DEVICE);
-	q->used_win = mvgpu_window_open(vgpu, q->device, used, DMA_BIDIRECTIONAL);
+	ret = q->scratch ? 0 : -ENOMEM;
+	for (i = 0; i < VG_NUM_PARTS; i++) {
+		q->win[i] = mvgpu_window_open(vgpu, q->addr[i], part[i].size,
+					      i == VG_USED ? DMA_BIDIRECTIONAL : DMA_TO_DEVICE);
+		ret = ret ?: PTR_ERR_OR_ZERO(q->win[i]);
+	}
 	q->enabled = true;
-	if (q->scratch && !IS_ERR(q->desc_win) && !IS_ERR(q->avail_win) && !IS_ERR(q->used_win))
-		return 0;
-	vg_queue_disable(q);
-	return -ENOMEM;
+	if (ret)
+		vg_queue_disable(q);
+	return ret;
 }
 
 /*
@@ -65,19 +65,20 @@ int vg_queue_enable(struct vg_queue *q, struct mvgpu *vgpu, bool event_idx)
  */
 void vg_queue_disable(struct vg_queue *q)
 {
+	unsigned int i;
+
 	if (!q->enabled)
 		return;
 	q->enabled = false;
-	mvgpu_window_close(q->desc_win);
-	mvgpu_window_close(q->avail_win);
-	mvgpu_window_close(q->used_win);
+	for (i = 0; i < VG_NUM_PARTS; i++)
+		mvgpu_window_close(q->win[i]);
 	kvfree(q->scratch);
 }
 
 /* Entries of the available ring that are new, and the first of them if there is one */
 static int avail_new(struct vg_queue *q, u16 *head)
 {
-	struct vring_avail *avail = mvgpu_window_get(q->avail_win);
+	struct vring_avail *avail = mvgpu_window_get(q->win[VG_AVAIL]);
 	u16 new;
 
 	if (IS_ERR(avail))
@@ -86,7 +87,7 @@ static int avail_new(struct vg_queue *q, u16 *head)
 	/* The entries are what they were when the guest counted them, or newer */
 	smp_rmb();
 	*head = __virtio16_to_cpu(true, READ_ONCE(avail->ring[q->last_avail & (q->size - 1)]));
-	mvgpu_window_put(q->avail_win);
+	mvgpu_window_put(q->win[VG_AVAIL]);
 	return new > q->size ? -EPROTO : new;
 }
 
@@ -102,12 +103,12 @@ static int set_quiet(struct vg_queue *q, bool quiet)
 
 	if (q->event_idx ? quiet : q->quiet == quiet)
 		return 0;
-	used = mvgpu_window_get(q->used_win);
+	used = mvgpu_window_get(q->win[VG_USED]);
 	if (IS_ERR(used))
 		return PTR_ERR(used);
 	field = q->event_idx ? (__virtio16 *)&used->ring[q->size] : &used->flags;
 	WRITE_ONCE(*field, __cpu_to_virtio16(true, to));
-	mvgpu_window_put(q->used_win);
+	mvgpu_window_put(q->win[VG_USED]);
 	q->quiet = quiet;
 	return 0;
 }
@@ -143,14 +144,14 @@ static int walk(struct vring_desc *to, const struct vring_desc *table, unsigned 
 /* The descriptors from @head on, into q->scratch. Returns how many there are. */
 static int fetch(struct vg_queue *q, u16 head)
 {
-	struct vring_desc *last, *table = mvgpu_window_get(q->desc_win);
+	struct vring_desc *last, *table = mvgpu_window_get(q->win[VG_DESC]);
 	int n, more, ret;
 	u32 len;
 
 	if (IS_ERR(table))
 		return PTR_ERR(table);
 	n = walk(q->scratch, table, q->size, head);
-	mvgpu_window_put(q->desc_win);
+	mvgpu_window_put(q->win[VG_DESC]);
 	if (n < 0)
 		return n;
 	last = &q->scratch[n - 1];
@@ -248,7 +249,7 @@ int vg_queue_push(struct vg_queue *q, u16 head, u32 written)
 
 	if (!q->enabled)
 		return 0;
-	used = mvgpu_window_get(q->used_win);
+	used = mvgpu_window_get(q->win[VG_USED]);
 	if (IS_ERR(used))
 		return PTR_ERR(used);
 	entry = &used->ring[q->used_idx & (q->size - 1)];
@@ -257,7 +258,7 @@ int vg_queue_push(struct vg_queue *q, u16 head, u32 written)
 	/* Who sees the count sees the entry, and what was written for it */
 	smp_wmb();
 	WRITE_ONCE(used->idx, __cpu_to_virtio16(true, ++q->used_idx));
-	mvgpu_window_put(q->used_win);
+	mvgpu_window_put(q->win[VG_USED]);
 	return 0;
 }
 
@@ -295,7 +296,7 @@ int vg_queue_wants_irq(struct vg_queue *q)
 		return 0;
 	/* Either the guest sees what was pushed, or we see what it asks for */
 	smp_mb();
-	avail = mvgpu_window_get(q->avail_win);
+	avail = mvgpu_window_get(q->win[VG_AVAIL]);
 	if (IS_ERR(avail))
 		return PTR_ERR(avail);
 	if (q->event_idx)
@@ -304,7 +305,7 @@ int vg_queue_wants_irq(struct vg_queue *q)
 	else
 		wants = !(__virtio16_to_cpu(true, READ_ONCE(avail->flags)) &
 			  VRING_AVAIL_F_NO_INTERRUPT);
-	mvgpu_window_put(q->avail_win);
+	mvgpu_window_put(q->win[VG_AVAIL]);
 	q->signalled = q->used_idx;
 	return wants;
 }

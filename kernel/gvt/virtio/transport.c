@@ -143,16 +143,11 @@ static void set_half(u64 *val, bool upper, u32 to)
 /* The address that a register has a half of, or NULL */
 static u64 *queue_addr(struct vg_queue *q, u32 reg)
 {
-	switch (reg & ~UPPER_HALF) {
-	case REG(VIRTIO_PCI_COMMON_Q_DESCLO, 4):
-		return &q->desc;
-	case REG(VIRTIO_PCI_COMMON_Q_AVAILLO, 4):
-		return &q->driver;
-	case REG(VIRTIO_PCI_COMMON_Q_USEDLO, 4):
-		return &q->device;
-	default:
+	u32 n = (reg & ~UPPER_HALF) - REG(VIRTIO_PCI_COMMON_Q_DESCLO, 4);
+
+	if (n % REG(8, 0) || n / REG(8, 0) >= VG_NUM_PARTS)
 		return NULL;
-	}
+	return &q->addr[array_index_nospec(n / REG(8, 0), VG_NUM_PARTS)];
 }
 
 static u32 queue_read(struct vg_transport *t, u32 reg)

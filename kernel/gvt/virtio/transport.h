@@ -19,6 +19,9 @@
 #define VG_QUEUE_SIZE		256	/* largest that is offered, and what reset restores */
 #define VG_CHAIN_MAX		1024	/* descriptors of a chain, indirect ones included */
 
+/* The parts of a virtqueue, as their registers follow one another */
+enum { VG_DESC, VG_AVAIL, VG_USED, VG_NUM_PARTS };
+
 struct vring_desc;
 
 /* A split virtqueue of a guest */
@@ -27,16 +30,12 @@ struct vg_queue {
 	u16 vector;			/* of MSI-X, or VIRTIO_MSI_NO_VECTOR */
 	bool enabled;			/* the guest has set it up, and it is not broken */
 	u32 epoch;			/* counts its resets: chains of another one are forgotten */
-	u64 desc;			/* guest address of the descriptor table */
-	u64 driver;			/* of the available ring */
-	u64 device;			/* of the used ring */
+	u64 addr[VG_NUM_PARTS];		/* guest addresses */
 	struct mvgpu *vgpu;
 	bool event_idx;			/* VIRTIO_RING_F_EVENT_IDX has been negotiated */
 	bool quiet;			/* the guest has been asked not to notify */
 	struct vring_desc *scratch;	/* for a chain's descriptors, while it is taken */
-	struct mvgpu_window *desc_win;	/* the descriptor table, for the CPU */
-	struct mvgpu_window *avail_win;
-	struct mvgpu_window *used_win;
+	struct mvgpu_window *win[VG_NUM_PARTS];	/* for the CPU */
 	u16 last_avail;			/* next entry of the available ring to look at */
 	u16 used_idx;			/* entries that have been put into the used ring */
 	u16 signalled;			/* @used_idx when the guest was last asked to be told */
