@@ -125,8 +125,8 @@ static inline unsigned int put_scanout(u32 head, u32 id)
 	return put(&req, sizeof(req));
 }
 
-/* A backing of @n pieces of @len bytes, each @step after the one before it */
-static inline unsigned int put_list(u32 id, u32 n, u32 len, u32 step)
+/* A backing of @n pieces of @len bytes, the first at @addr, each @step after the one before */
+static inline unsigned int put_list(u32 id, u64 addr, u32 n, u32 len, u32 step)
 {
 	struct virtio_gpu_resource_attach_backing req = {
 		.hdr.type = CMD(RESOURCE_ATTACH_BACKING), .resource_id = id, .nr_entries = n,
@@ -136,7 +136,7 @@ static inline unsigned int put_list(u32 id, u32 n, u32 len, u32 step)
 
 	shim_guest_copy(COMMANDS, &req, sizeof(req), true);
 	for (i = 0; i < n; i++) {
-		entry.addr = PICTURE + i * step;
+		entry.addr = addr + i * step;
 		shim_guest_copy(COMMANDS + sizeof(req) + i * sizeof(entry), &entry, sizeof(entry),
 				true);
 	}
@@ -145,7 +145,7 @@ static inline unsigned int put_list(u32 id, u32 n, u32 len, u32 step)
 
 static inline unsigned int put_pieces(u32 id, u32 n)
 {
-	return put_list(id, n, 1, 2);
+	return put_list(id, PICTURE, n, 1, 2);
 }
 
 static inline void put_pointer(u32 type, u32 head, u32 id)

@@ -257,6 +257,47 @@ static void ranges(void **state)
 	stop();
 }
 
+#define LARGE		0x800000ull	/* in one piece, and in one a page */
+#define SCATTERED	0x1000000ull
+#define LARGE_PAGES	1024u
+
+/* What is not many ranges may be much to keep for the host: for 2 MiB, and for each piece */
+static void costs(void **state)
+{
+	const u32 len = LARGE_PAGES * PAGE_SIZE, left = 400;
+	unsigned long pins;
+	unsigned int i;
+
+	start(1);
+	shim_vmm_map(COMMANDS, COMMANDS_PAGES, COMMANDS_PAGES, RW);
+	shim_vmm_map(LARGE, LARGE_PAGES, LARGE_PAGES, RW);
+	shim_vmm_map(SCATTERED, LARGE_PAGES, 1, RW);
+	for (i = 1; i <= 6; i++)
+		assert_ok(put_create(i, 1, 1));
+	for (i = 1; i <= 3; i++)
+		assert_ok(put_pieces(i, VG_MAX_ENTRIES));
+	assert_ok(put_pieces(4, VG_MAX_ENTRIES - left));
+	pins = shim_pin_calls();
+	assert_int_equal(ask(put_list(5, LARGE, left / 3 + 1, len, 0)), ERR(OUT_OF_MEMORY));
+	assert_int_equal(shim_pin_calls(), pins);
+	assert_int_equal(ask(put_attach(5, SCATTERED, len)), ERR(OUT_OF_MEMORY));
+	assert_int_equal(one.num_ranges, VG_MAX_RANGES - left);
+	assert_ok(put_list(5, LARGE, left / 3, len, 0));
+	assert_ok(put_attach(6, PICTURE, 1));
+	assert_int_equal(ask(put_simple(CMD(RESOURCE_UNREF), 5)), OK);
+	assert_ok(put_simple(CMD(RESOURCE_DETACH_BACKING), 6));
+	assert_ok(put_simple(CMD(RESOURCE_DETACH_BACKING), 4));
+	assert_ok(put_attach(6, SCATTERED, len));
+	assert_int_equal(one.num_ranges, 3 * VG_MAX_ENTRIES + LARGE_PAGES);
+	/* as much when it is back */
+	hw_at_once(true);
+	shim_vmm_unmap(SCATTERED);
+	shim_vmm_map(SCATTERED, LARGE_PAGES, 1, RW);
+	assert_ok(put_transfer_of(6, (struct virtio_gpu_rect){ 0, 0, 1, 1 }, 0));
+	assert_int_equal(one.num_ranges, 3 * VG_MAX_ENTRIES + LARGE_PAGES);
+	stop();
+}
+
 /* A guest that does not wait has so many commands under way and no more */
 static void commands(void **state)
 {
@@ -405,6 +446,7 @@ int main(void)
 		cmocka_unit_test(memory),
 		cmocka_unit_test(resources),
 		cmocka_unit_test(ranges),
+		cmocka_unit_test(costs),
 		cmocka_unit_test(commands),
 		cmocka_unit_test(nowhere),
 		cmocka_unit_test(notified),

@@ -98,7 +98,7 @@ static void large(void **state)
 	start(1);
 	shim_vmm_map(COMMANDS, COMMANDS_PAGES, COMMANDS_PAGES, RW);
 	assert_ok(put_create(1, 2048, 2048));
-	assert_ok(put_list(1, 256, SZ_64K, 0));
+	assert_ok(put_list(1, PICTURE, 256, SZ_64K, 0));
 	for (i = 0; i < VG_DEPTH; i++)
 		put(&req, sizeof(req));
 	go();

@@ -44,7 +44,7 @@
 #define VG_MAX_EDGE		16384	/* of a picture: the VMM walks the entries for each row */
 /* Quotas of a vGPU, beside its type's memory */
 #define VG_MAX_RESOURCES	16384
-#define VG_MAX_RANGES		(4 * VG_MAX_ENTRIES)
+#define VG_MAX_RANGES		(4 * VG_MAX_ENTRIES)	/* or 2 MiB, or pieces for the hardware */
 #define VG_MAX_COMMANDS		64	/* of a queue, taken and not answered */
 #define VG_MAX_STRIKES		3	/* times that the hardware may hang on it, each within */
 #define VG_FORGIVEN		(600ll * NSEC_PER_SEC)	/* of the one before */
@@ -67,6 +67,7 @@ struct vg_backing {
 	struct mvgpu_range *range;	/* the memory as the guest named it */
 	unsigned int num;
 	u64 len;			/* bytes */
+	u32 cost;			/* of VG_MAX_RANGES, by what the host keeps for it */
 	bool may_point;			/* few and whole pages, where QEMU 7.2 sees a cursor */
 	struct mvgpu_mapping *mapping;	/* and where the hardware finds it */
 	enum vg_backing_state state;	/* vg_gpu.lock */
@@ -159,7 +160,7 @@ struct vg_vgpu {
 	u32 answered[VG_NUM_QUEUES];	/* of these */
 	struct xarray resources;	/* by the guest's ids */
 	unsigned int num_resources;
-	unsigned int num_ranges;	/* in their backings */
+	unsigned int num_ranges;	/* that their backings cost */
 	u64 memory;			/* bytes of the hardware's */
 	/* vg_gpu.lock */
 	struct list_head hw_resources;	/* those that the hardware has */

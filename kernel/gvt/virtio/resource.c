@@ -118,7 +118,7 @@ static void forget_backing(struct vg_resource *res)
 	res->backing = NULL;
 	if (!backing)
 		return;
-	res->v->num_ranges -= backing->num;
+	res->v->num_ranges -= backing->cost;
 	vg_backing_put(backing);
 }
 
@@ -245,6 +245,7 @@ static u32 backing_map(struct vg_backing *backing, const struct mvgpu_range *ran
 						     VIRTIO_GPU_RESP_ERR_UNSPEC;
 	backing->mapping = mapping;
 	seg = mvgpu_mapping_segments(mapping, &n);
+	backing->cost = max(backing->cost, n);
 	backing->may_point = backing->len <= SZ_64K;
 	for (i = 0; i < n && seg[i].len <= U32_MAX; i++)
 		backing->may_point &= IS_ALIGNED(seg[i].addr | seg[i].len, PAGE_SIZE);
@@ -266,7 +267,7 @@ u32 vg_resource_attach(struct vg_resource *res, struct mvgpu_range *range, unsig
 	struct vg_backing *backing = res->backing;
 	u32 error = VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY;
 	unsigned int i;
-	u64 len = 0;
+	u64 len = 0, cost;
 
 	for (i = 0; i < num; i++)
 		len += range[i].len;
@@ -277,7 +278,8 @@ u32 vg_resource_attach(struct vg_resource *res, struct mvgpu_range *range, unsig
 		forget_backing(res);
 	if (res->backing)
 		return VIRTIO_GPU_RESP_ERR_UNSPEC;
-	backing = num <= VG_MAX_RANGES - v->num_ranges ?
+	cost = num + (len >> 21);	/* a large range isn't one for the host */
+	backing = cost <= VG_MAX_RANGES - v->num_ranges ?
 		  kzalloc(sizeof(*backing), GFP_KERNEL_ACCOUNT) : NULL;
 	if (!backing)
 		return error;
@@ -285,11 +287,14 @@ u32 vg_resource_attach(struct vg_resource *res, struct mvgpu_range *range, unsig
 	init_completion(&backing->off);
 	backing->num = num;
 	backing->len = len;
+	backing->cost = cost;
 	backing->res = res;
 	kref_get(&res->ref);
 	backing->detach = let_go_cmd(res, VG_DETACHES, GFP_KERNEL_ACCOUNT);
 	if (backing->detach)
 		error = backing_map(backing, range);
+	if (!error && backing->cost > VG_MAX_RANGES - v->num_ranges)
+		error = VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY;
 	*cmd = error ? NULL : attach_cmd(backing);
 	if (!*cmd) {
 		vg_backing_put(backing);
@@ -297,7 +302,7 @@ u32 vg_resource_attach(struct vg_resource *res, struct mvgpu_range *range, unsig
 	}
 	backing->range = range;
 	res->backing = backing;
-	v->num_ranges += num;
+	v->num_ranges += backing->cost;
 	return 0;
 }
 
@@ -354,7 +359,7 @@ u32 vg_resource_back_again(struct vg_resource *res)
 	if (error) {
 		/* still what the guest has attached, if it comes back */
 		res->backing = old;
-		res->v->num_ranges += old->num;
+		res->v->num_ranges += old->cost;
 		return error;
 	}
 	old->range = NULL;
