@@ -204,7 +204,7 @@ static struct vg_cmd *local_cmd(struct vg_vgpu *v, const union req *req, unsigne
 
 	if (!cmd)
 		return NULL;
-	cmd->local = true;
+	cmd->effect = VG_LOCAL;
 	if (len)
 		cmd->resp->type = cpu_to_le32(type);
 	info = (void *)cmd->resp;
@@ -219,7 +219,6 @@ static struct vg_cmd *local_cmd(struct vg_vgpu *v, const union req *req, unsigne
 static int handle(struct vg_vgpu *v, struct vg_queue *q, unsigned int queue,
 		  struct vg_chain *chain)
 {
-	struct virtio_gpu_ctrl_hdr *hdr;
 	struct vg_cmd *cmd = NULL;
 	union req req = {};
 	int ret;
@@ -248,8 +247,7 @@ static int handle(struct vg_vgpu *v, struct vg_queue *q, unsigned int queue,
 	cmd->epoch = q->epoch;
 	cmd->seq = v->taken[queue]++;
 	cmd->came_back = cmd->res ? cmd->res->came_back : 0;
-	hdr = cmd->req;
-	hdr->flags = cmd->hdr.flags;
+	((struct virtio_gpu_ctrl_hdr *)cmd->req)->flags = cmd->hdr.flags;
 	vg_cmd_queue(cmd);
 	return 0;
 

@@ -102,6 +102,7 @@ struct vg_resource {
 /* What a command changes of what the hardware knows, for it to be told again */
 enum vg_effect {
 	VG_NO_EFFECT, VG_CREATES, VG_UNREFS, VG_ATTACHES, VG_DETACHES, VG_SCANS_OUT, VG_CURSOR,
+	VG_LOCAL,	/* it needs no hardware */
 };
 
 /* A command for the hardware */
@@ -112,7 +113,6 @@ struct vg_cmd {
 	u8 head;			/* of the vGPU, for VG_SCANS_OUT and VG_CURSOR */
 	enum vg_effect effect;
 	bool guest;			/* the guest waits for the answer */
-	bool local;			/* it needs no hardware */
 	bool urgent;			/* it goes before all that waits */
 	bool replay;			/* it tells restarted hardware what that knew */
 	bool retried;			/* its memory had gone away */

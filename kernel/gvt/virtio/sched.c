@@ -162,9 +162,9 @@ static bool takes_effect(struct vg_cmd *cmd)
 {
 	struct vg_backing *backing = cmd->backing;
 
-	if (cmd->local)
-		return false;
 	switch (cmd->effect) {
+	case VG_LOCAL:
+		return false;
 	case VG_ATTACHES:
 		if (mvgpu_mapping_revoked(backing->mapping) || backing->state == VG_BACKING_OFF) {
 			backing_off(cmd);
@@ -270,7 +270,7 @@ static void took_effect(struct vg_cmd *cmd)
 	case VG_CURSOR:
 		point(&cmd->v->head[cmd->head], cmd);
 		break;
-	case VG_NO_EFFECT:
+	default:
 		break;
 	}
 }
@@ -341,7 +341,7 @@ static void finish(struct vg_cmd *cmd)
 /* What the hardware would have answered */
 static void set_answer(struct vg_cmd *cmd, u32 type)
 {
-	if (cmd->resp_len && !cmd->local)
+	if (cmd->resp_len && cmd->effect != VG_LOCAL)
 		cmd->resp->type = cpu_to_le32(type);
 }
 
@@ -643,9 +643,7 @@ static void drop_waiting(struct vg_vgpu *v)
 /* The hardware has hung on what it was told for a vGPU, which pays for that */
 static void strike(struct vg_vgpu *v)
 {
-	if (ktime_sub(ktime_get(), v->struck) >= VG_FORGIVEN)
-		v->strikes = 0;
-	v->strikes++;
+	v->strikes = ktime_sub(ktime_get(), v->struck) < VG_FORGIVEN ? v->strikes + 1 : 1;
 	v->struck = ktime_get();
 	v->vtime += price(v, ktime_to_ns(ktime_sub(ktime_get(), v->gpu->oldest_since)));
 }
