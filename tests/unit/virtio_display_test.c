@@ -156,6 +156,61 @@ static void asked_again(void **state)
 	stop();
 }
 
+/* Somebody changes a head's mode while the hardware can't say so */
+static void change_silently(unsigned int head, u32 width)
+{
+	pthread_mutex_lock(&hw.lock);
+	hw.mode[head].r = (struct virtio_gpu_rect){ .width = width, .height = 600 };
+	hw.mode[head].enabled = 1;
+	pthread_mutex_unlock(&hw.lock);
+}
+
+/* Whatever has happened while it was reset or the host slept, is asked for, and told if new */
+static void stale(void **state)
+{
+	pthread_t thread;
+	unsigned int i;
+
+	(void)state;
+	hw_is_asked = true;
+	start(3);
+	hw_at_once(true);
+	for (i = 0; i < 4; i++) {
+		change_silently(1, 800 + i / 2);
+		if (i % 2) {
+			hw_restart(false);
+		} else {
+			virtio_device_freeze(&hw.vdev);
+			virtio_device_restore(&hw.vdev);
+		}
+		hw_settle();
+		assert_int_equal(was_told(), !(i % 2));
+		assert_int_equal(one.mode[0].r.width, 800 + i / 2);
+	}
+	change_silently(1, 1024);
+	hw_restart(false);
+	hw_settle();
+	assert_true(was_told());
+
+	/* not for ever, if it hangs on that */
+	hw_hangs_on = CMD(GET_DISPLAY_INFO);
+	i = hw.resets;
+	thread = begin_time();
+	hw_restart(false);
+	hw_settle();
+	end_time(thread);
+	assert_int_equal(hw.resets, i + 3 * 2);
+	hw_restart(false);
+	hw_settle();
+	assert_int_equal(hw.resets, i + 4 * 2);
+	assert_int_equal(hw_pending(VG_CONTROLQ), 0);
+	hw_hangs_on = 0;
+	set_mode(1, 640, 480);
+	assert_true(was_told());
+	hw_is_asked = false;
+	stop();
+}
+
 /* What the VMM is told of the first head: what that shows, and where the guest has it */
 static void plane(void **state)
 {
@@ -235,6 +290,7 @@ int main(void)
 		cmocka_unit_test(hotplug),
 		cmocka_unit_test(together),
 		cmocka_unit_test(asked_again),
+		cmocka_unit_test(stale),
 		cmocka_unit_test(plane),
 		cmocka_unit_test(cursor),
 	};

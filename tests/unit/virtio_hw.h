@@ -61,6 +61,7 @@ static u32 hw_scanouts = HW_SCANOUTS;
 static u32 hw_window;			/* of that width, for head 1; 0 for none */
 static u32 hw_hangs_on;			/* the type of what it never answers */
 static bool hw_not_pci, hw_not_adopted, hw_is_silent;
+static bool hw_is_asked;		/* what its heads are, after a reset */
 static int hw_no_parent;		/* the framework's errno */
 static u32 guest_takes = UINT_MAX;	/* of these, from guest_drive() on */
 
@@ -801,10 +802,12 @@ static inline int hw_start(void)
 	ret = hw.driver->probe(&hw.vdev);
 	hw.at_once = false;
 	hw.executed = 0;
-	if (ret)
+	if (ret) {
 		hw_unbound();
-	else
+	} else {
+		gpu->own.strikes = !hw_is_asked;
 		hw_listen(true);
+	}
 	return ret;
 }
 

@@ -108,7 +108,7 @@ static void config_work(struct work_struct *work)
 	u32 events;
 
 	virtio_cread_le(gpu->vdev, struct virtio_gpu_config, events_read, &events);
-	if (!(events & VIRTIO_GPU_EVENT_DISPLAY))
+	if (!atomic_xchg(&gpu->stale, 0) && !(events & VIRTIO_GPU_EVENT_DISPLAY))
 		return;
 	virtio_cwrite_le(gpu->vdev, struct virtio_gpu_config, events_clear, &events);
 	mutex_lock(&gpu->vgpus_lock);
@@ -167,6 +167,9 @@ static int vg_restore(struct virtio_device *vdev)
 		return ret;
 	}
 	vg_sched_restart(gpu, &replay);
+	/* it has told of no changes meanwhile, and is asked unless it has ever hung on that */
+	atomic_set(&gpu->stale, !gpu->own.strikes);
+	queue_work(gpu->wq, &gpu->config_work);
 	return 0;
 }
 

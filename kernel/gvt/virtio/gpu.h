@@ -194,6 +194,7 @@ struct vg_gpu {
 	struct vg_vgpu own;		/* who pays for commands of our own */
 	struct delayed_work watchdog;	/* notices that it doesn't answer */
 	struct work_struct config_work;	/* asks it what has changed */
+	atomic_t stale;			/* something may have without its saying so */
 	spinlock_t lock;		/* see the lock order */
 	struct virtqueue *vq[VG_NUM_QUEUES];	/* NULL while it has none */
 	bool stopped;			/* nothing is submitted: it is being restarted */
